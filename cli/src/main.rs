@@ -1,0 +1,4 @@
+//! The `builder` command.
+#![forbid(unsafe_code)]
+
+fn main() {}

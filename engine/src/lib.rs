@@ -1,0 +1,2 @@
+//! The composition root: open the state, plan, solve, export.
+#![forbid(unsafe_code)]

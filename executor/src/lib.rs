@@ -1,0 +1,2 @@
+//! Do one thing for real: pin a name, fetch a source, run a process, copy files.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The build graph: operations, vertices, edges, their stable digests, a readable dump; pure.
+#![forbid(unsafe_code)]

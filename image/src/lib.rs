@@ -1,0 +1,2 @@
+//! The OCI vocabulary: digests, references, platforms, paths inside images, manifests, configs.
+#![forbid(unsafe_code)]

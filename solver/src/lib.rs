@@ -1,0 +1,2 @@
+//! Get each vertex's result once, in parallel: look it up, else its inputs and then itself.
+#![forbid(unsafe_code)]
