@@ -1,0 +1,11 @@
+//! `EXPOSE PORT[-PORT][/PROTOCOL] …`
+
+use crate::Word;
+
+/// EXPOSE
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expose {
+    /// The arguments in the order written (`BuildKit` sorts them by their text before it expands them);
+    /// each may expand to several words.
+    pub ports: Vec<Word>,
+}
