@@ -1,2 +1,20 @@
 //! Run one process in an isolated root: namespaces, mounts, seccomp. The only crate with unsafe code.
-#![forbid(unsafe_code)]
+mod capability;
+mod channel;
+mod error;
+mod init;
+mod rlimit;
+pub mod rootless;
+mod spawn;
+mod spec;
+mod wire;
+
+pub use capability::{Capability, CapabilitySet, UnknownCapability};
+pub use error::{IdKind, SandboxError, Stage};
+pub use init::init;
+pub use rlimit::{Resource, Rlimit, UnknownResource};
+pub use spawn::{Exit, Killer, Running, Sandbox, Stdio, Stream};
+pub use spec::{
+    DOCKER_MASKED_PATHS, DOCKER_READ_ONLY_PATHS, MOUNT_POINTS, Mount, MountKind, Network, Overlay, Process,
+    Rootfs, Seccomp, Spec,
+};

@@ -1,0 +1,71 @@
+//! Resource limits (getrlimit(2)), with the names that `--ulimit` uses.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A limit of one resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rlimit {
+    /// What is limited.
+    pub resource: Resource,
+    /// The limit in force; `None` is unlimited.
+    pub soft: Option<u64>,
+    /// How far the process may raise the soft limit; `None` is unlimited.
+    pub hard: Option<u64>,
+}
+
+/// A resource that the kernel limits per process or per user. Units are those of getrlimit(2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are those of getrlimit(2), which documents them")]
+pub enum Resource {
+    Core,
+    Cpu,
+    Data,
+    Fsize,
+    Locks,
+    Memlock,
+    Msgqueue,
+    Nice,
+    Nofile,
+    Nproc,
+    Rss,
+    Rtprio,
+    Rttime,
+    Sigpending,
+    Stack,
+}
+
+/// A resource name that getrlimit(2) does not know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown resource {name:?}")]
+pub struct UnknownResource {
+    /// The name as given.
+    pub name: String,
+}
+
+impl FromStr for Resource {
+    type Err = UnknownResource;
+
+    /// Reads Docker's names: `nofile`, `nproc`, `core` and so on.
+    fn from_str(name: &str) -> Result<Self, UnknownResource> {
+        Ok(match name {
+            "core" => Self::Core,
+            "cpu" => Self::Cpu,
+            "data" => Self::Data,
+            "fsize" => Self::Fsize,
+            "locks" => Self::Locks,
+            "memlock" => Self::Memlock,
+            "msgqueue" => Self::Msgqueue,
+            "nice" => Self::Nice,
+            "nofile" => Self::Nofile,
+            "nproc" => Self::Nproc,
+            "rss" => Self::Rss,
+            "rtprio" => Self::Rtprio,
+            "rttime" => Self::Rttime,
+            "sigpending" => Self::Sigpending,
+            "stack" => Self::Stack,
+            _ => return Err(UnknownResource { name: name.to_owned() }),
+        })
+    }
+}

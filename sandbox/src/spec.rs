@@ -1,0 +1,259 @@
+//! What the caller asks for: one process, its root, its mounts, its limits.
+//!
+//! A [`Spec`] is plain data. It is written as JSON into a memory file, handed to the helper process and
+//! read back there; it is never stored, so it carries no format version (both ends are one binary).
+//! Paths and arguments are bytes on Linux: they travel as text where they are UTF-8 and as byte arrays
+//! where they are not (see [`wire`](crate::wire)).
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::capability::CapabilitySet;
+use crate::rlimit::Rlimit;
+use crate::wire;
+
+/// Directories that the root must have before [`Sandbox::spawn`](crate::Sandbox::spawn): the sandbox mounts
+/// its own file systems there. An image may lack them (`FROM scratch`), and whoever prepares the root decides
+/// in which layer they appear.
+pub const MOUNT_POINTS: [&str; 3] = ["/proc", "/sys", "/dev"];
+
+/// One process in an isolated root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spec {
+    /// What the process sees as `/`.
+    pub rootfs: Rootfs,
+    /// Mounts inside the root, made in this order, after `/proc`, `/sys` and `/dev`.
+    pub mounts: Vec<Mount>,
+    /// The process itself.
+    pub process: Process,
+    /// Host name inside the UTS namespace.
+    pub hostname: String,
+    /// Which network the process sees.
+    pub network: Network,
+    /// Which system calls it may use.
+    pub seccomp: Seccomp,
+    /// Paths made unreadable: files are covered with `/dev/null`, directories with an empty read-only tmpfs.
+    /// Those that do not exist are skipped.
+    #[serde(with = "wire::list")]
+    pub masked_paths: Vec<PathBuf>,
+    /// Paths made read-only, with all mounts below them. Those that do not exist are skipped.
+    #[serde(with = "wire::list")]
+    pub read_only_paths: Vec<PathBuf>,
+    /// Size of `/dev/shm` in bytes.
+    pub shm_size: u64,
+}
+
+impl Spec {
+    /// A spec with Docker's defaults: host name `localhost`, host network, default seccomp profile,
+    /// masked and read-only paths, 64 MiB of `/dev/shm`, no further mounts.
+    pub fn new(rootfs: Rootfs, process: Process) -> Self {
+        Self {
+            rootfs,
+            mounts: Vec::new(),
+            process,
+            hostname: "localhost".to_owned(),
+            network: Network::Host,
+            seccomp: Seccomp::Default,
+            masked_paths: DOCKER_MASKED_PATHS.iter().map(PathBuf::from).collect(),
+            read_only_paths: DOCKER_READ_ONLY_PATHS.iter().map(PathBuf::from).collect(),
+            shm_size: 64 << 20,
+        }
+    }
+}
+
+/// The paths that Docker hides: they tell about, or act on, the host.
+pub const DOCKER_MASKED_PATHS: [&str; 12] = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+];
+
+/// The paths that Docker makes read-only: settings of the whole machine.
+pub const DOCKER_READ_ONLY_PATHS: [&str; 5] =
+    ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+/// The root file system. All paths are host paths, absolute.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Rootfs {
+    /// A union of read-only layers with a writable one on top.
+    Overlay(Overlay),
+    /// A union of read-only layers.
+    ReadOnlyOverlay {
+        /// Layer directories, uppermost first; at least one.
+        #[serde(with = "wire::list")]
+        lowers: Vec<PathBuf>,
+    },
+    /// An existing directory, writable.
+    Directory(#[serde(with = "wire::one")] PathBuf),
+}
+
+/// Directories of a writable overlay mount.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overlay {
+    /// Read-only layer directories, uppermost first; at least one (overlayfs mounts no upper alone).
+    #[serde(with = "wire::list")]
+    pub lowers: Vec<PathBuf>,
+    /// Receives all changes.
+    #[serde(with = "wire::one")]
+    pub upper: PathBuf,
+    /// Empty directory on the file system of `upper`, for overlayfs itself.
+    #[serde(with = "wire::one")]
+    pub work: PathBuf,
+}
+
+/// One mount inside the root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    /// Absolute path inside the root. It must exist (a directory, or a file where a file is mounted);
+    /// symbolic links on the way are followed inside the root only.
+    #[serde(with = "wire::one")]
+    pub target: PathBuf,
+    /// What is mounted there.
+    pub kind: MountKind,
+}
+
+/// What a [`Mount`] shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MountKind {
+    /// A file or directory of the host. Mounted `nosuid,nodev`.
+    Bind {
+        /// Host path, absolute.
+        #[serde(with = "wire::one")]
+        source: PathBuf,
+        /// Whether writing is refused, below nested mounts too.
+        read_only: bool,
+        /// Whether mounts below `source` are shown as well.
+        recursive: bool,
+    },
+    /// An empty file system in memory. Mounted `nosuid,nodev`, like Docker's `--mount type=tmpfs` as
+    /// BuildKit makes it.
+    Tmpfs {
+        /// Limit in bytes; `None` is the kernel's default, half of the memory.
+        size: Option<u64>,
+        /// Mode of its root directory, for example `0o1777`.
+        mode: u32,
+    },
+    /// Layers with a writable directory that is thrown away: a bind mount the process may scribble on.
+    /// Mounted `nosuid,nodev`.
+    Overlay(Overlay),
+    /// A union of read-only layers: a bind mount of another stage. Mounted `nosuid,nodev`.
+    ReadOnlyOverlay {
+        /// Layer directories, uppermost first; at least one.
+        #[serde(with = "wire::list")]
+        lowers: Vec<PathBuf>,
+    },
+    /// One read-only file whose content lives in memory only: secrets, heredoc scripts.
+    File {
+        /// The bytes of the file.
+        content: Vec<u8>,
+        /// Permission bits, for example `0o400`.
+        mode: u32,
+        /// Owner inside the root.
+        uid: u32,
+        /// Group inside the root.
+        gid: u32,
+    },
+}
+
+/// The process that becomes pid 1 of the sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Command and arguments; the command is looked up in the spec's own `PATH`, inside the root, unless it
+    /// contains a `/`.
+    #[serde(with = "wire::list")]
+    pub args: Vec<OsString>,
+    /// The whole environment, in this order.
+    #[serde(with = "wire::pairs")]
+    pub env: Vec<(OsString, OsString)>,
+    /// Working directory, absolute, existing.
+    #[serde(with = "wire::one")]
+    pub cwd: PathBuf,
+    /// User id inside the root.
+    pub uid: u32,
+    /// Primary group id inside the root.
+    pub gid: u32,
+    /// Supplementary groups. Dropped where the user namespace denies `setgroups` (single id mapping).
+    pub additional_gids: Vec<u32>,
+    /// File mode creation mask.
+    pub umask: u32,
+    /// Whether set-user-id programs and file capabilities gain nothing.
+    pub no_new_privileges: bool,
+    /// Upper bound of the process's capabilities; what root has, and nothing of it for other users.
+    pub capabilities: CapabilitySet,
+    /// Resource limits that differ from the caller's.
+    pub rlimits: Vec<Rlimit>,
+    /// Whether the process gets a pseudo terminal of its own as standard streams and controlling terminal.
+    pub terminal: bool,
+    /// Badness adjustment, -1000 to 1000; `None` leaves the caller's.
+    pub oom_score_adj: Option<i32>,
+}
+
+impl Process {
+    /// A process of root in `/` with Docker's capabilities, umask 022, and no environment.
+    pub fn new<Arg: Into<OsString>>(args: impl IntoIterator<Item = Arg>) -> Self {
+        Self {
+            args: args.into_iter().map(Into::into).collect(),
+            env: Vec::new(),
+            cwd: PathBuf::from("/"),
+            uid: 0,
+            gid: 0,
+            additional_gids: Vec::new(),
+            umask: 0o022,
+            no_new_privileges: false,
+            capabilities: CapabilitySet::DOCKER_DEFAULT,
+            rlimits: Vec::new(),
+            terminal: false,
+            oom_score_adj: None,
+        }
+    }
+}
+
+/// Which network the process sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Network {
+    /// The caller's network namespace.
+    Host,
+    /// A namespace with nothing but a loopback interface, which is up.
+    None,
+}
+
+/// Which system calls the process may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Seccomp {
+    /// Docker's default profile, adapted to the process's capabilities.
+    Default,
+    /// No filter.
+    Unconfined,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
+    use super::*;
+
+    #[test]
+    fn spec_survives_the_wire_with_bytes_that_are_not_utf8() {
+        let odd = OsString::from_vec(vec![b'/', 0xff, b'a']);
+        let mut process = Process::new([odd.clone()]);
+        process.env.push(("NAME".into(), odd.clone()));
+        let mut spec = Spec::new(Rootfs::Directory(odd.clone().into()), process);
+        spec.mounts.push(Mount {
+            target: odd.into(),
+            kind: MountKind::File { content: vec![0, 255], mode: 0o400, uid: 1, gid: 2 },
+        });
+        let json = serde_json::to_vec(&spec).unwrap();
+        assert_eq!(serde_json::from_slice::<Spec>(&json).unwrap(), spec);
+    }
+}
