@@ -7,14 +7,12 @@
 //! - [`digest`]: [`Digest`], and over it [`DiffId`], [`ChainId`], [`ImageId`], one type a meaning
 //! - [`reference`]: [`Reference`], the names of images, as Docker normalises them
 //! - [`platform`]: [`Platform`], its text form and how well one serves another
-//! - [`path`]: [`ImagePath`], a path inside an image that is no path of the host
-//! - [`pattern`]: [`PathPattern`], Go's patterns and those of `.dockerignore`
+//! - [`path`]: [`ImagePath`], a path inside an image that is no path of the host, and
+//!   [`PathPattern`]
 //! - [`descriptor`]: [`MediaType`], [`Compression`], [`Descriptor`]
 //! - [`manifest`]: [`Manifest`], [`Index`]
 //! - [`config`]: [`ImageConfig`], [`ContainerConfig`], [`History`]
 //! - [`time`]: [`Timestamp`], as Go writes it
-//! - [`user`]: `user[:group]` looked up in the text of passwd and group files
-//! - [`signal`]: the names of signals
 #![forbid(unsafe_code)]
 
 pub mod config;
@@ -30,7 +28,7 @@ pub use config::{ContainerConfig, Healthcheck, History, ImageConfig, RootFs};
 pub use descriptor::{Compression, Descriptor, MediaType};
 pub use digest::{ChainId, DiffId, Digest, Digester, ImageId};
 pub use manifest::{Index, Manifest};
-pub use path::ImagePath;
+pub use path::{ImagePath, PathPattern};
 pub use platform::Platform;
 pub use reference::{Reference, Repository};
 pub use time::Timestamp;

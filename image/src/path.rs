@@ -1,4 +1,4 @@
-//! [`ImagePath`]: a path inside an image.
+//! [`ImagePath`]: a path inside an image, and [`PathPattern`]: a pattern for such paths.
 
 use std::fmt;
 
@@ -94,6 +94,38 @@ impl From<ImagePath> for String {
 impl fmt::Display for ImagePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// A path or a pattern that selects paths of a tree, as the Dockerfile has it.
+///
+/// What its letters mean depends on where it is used: sources of a copy are in the language of Go's
+/// `filepath.Match`, exclusions in that of `.dockerignore`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PathPattern(String);
+
+impl PathPattern {
+    /// A pattern from its text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
     }
 }
 

@@ -1,0 +1,307 @@
+//! Copying files and making directories: `COPY`, `ADD`, `WORKDIR`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use image::{ImagePath, PathPattern};
+use serde::{Deserialize, Serialize};
+
+use crate::vertex::InputIndex;
+
+/// An operation on files that needs no process. Input 0 is the tree that is changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileOp {
+    /// Files from other inputs, or from the Dockerfile itself, are put into the tree.
+    Copy(Copy),
+    /// A directory and its missing parents are made.
+    MakeDirectory(MakeDirectory),
+}
+
+/// `WORKDIR`: a directory that is made if it is missing; an existing one stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MakeDirectory {
+    /// The directory.
+    pub path: ImagePath,
+    /// The permission bits of what is made.
+    pub mode: u32,
+    /// The owner of what is made; none is root.
+    pub owner: Option<Owner>,
+}
+
+/// `COPY` and `ADD`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copy {
+    /// What is copied, in order; a later source wins over an earlier one.
+    pub sources: Vec<CopySource>,
+    /// Where to.
+    pub destination: Destination,
+    /// The owner of everything copied; none keeps the owner of the source (files of the local
+    /// context belong to root already).
+    pub owner: Option<Owner>,
+    /// A change of the permission bits of everything copied.
+    pub mode: Option<ModeChange>,
+    /// Patterns of `--exclude`, in the syntax of `.dockerignore`, relative to each source.
+    pub excludes: Vec<PathPattern>,
+    /// Whether the parents of each source are made below the destination (`--parents`).
+    pub parents: bool,
+}
+
+/// Where copied files go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Destination {
+    /// The path, already relative to nothing.
+    pub path: ImagePath,
+    /// Whether the path names the directory to copy into, as a trailing slash says.
+    pub is_directory: bool,
+    /// Whether symbolic links of the tree are followed; `--link` does not.
+    pub follows_links: bool,
+}
+
+/// One source of a copy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CopySource {
+    /// What a pattern selects in an input.
+    Tree {
+        /// The input.
+        input: InputIndex,
+        /// A path or a pattern, relative to the input's root.
+        pattern: PathPattern,
+        /// What happens with archives.
+        unpack: Unpack,
+    },
+    /// A file whose text is in the Dockerfile (`COPY <<EOF /file`).
+    Inline {
+        /// Its name, used when the destination is a directory.
+        name: String,
+        /// Its text.
+        content: String,
+    },
+}
+
+/// What happens with a source that is an archive.
+#[derive(Clone, std::marker::Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unpack {
+    /// It is copied as the file that it is.
+    Never,
+    /// Its entries are copied, if it is a tar archive in a known compression.
+    Archives,
+}
+
+/// `user[:group]`, by name or number, looked up in the tree that is written to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Owner(pub String);
+
+/// A change of permission bits: `--chmod`.
+///
+/// `0755` and `u=rwX,go=rX` are the two forms; the second is the language of chmod(1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ModeChange {
+    /// These bits, whatever the source has; at most `0o7777`.
+    Octal(u32),
+    /// Clauses that are applied in order to the bits of the source.
+    Symbolic(Vec<ModeClause>),
+}
+
+/// One clause of a symbolic mode: `go+rX`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModeClause {
+    /// Whose bits: a union of `0o4700` (user), `0o2070` (group) and `0o1007` (others).
+    pub who: u32,
+    /// What happens with them, in order.
+    pub actions: Vec<ModeAction>,
+}
+
+/// One action of a clause: `+rX`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModeAction {
+    /// How the bits are combined with the ones there are.
+    pub operator: ModeOperator,
+    /// Bits for all three classes; those of `who` count.
+    pub bits: u32,
+    /// `X`: execute bits for directories and for files that somebody can execute already.
+    pub conditional_execute: bool,
+    /// `u`, `g` or `o` as a permission: the bits that this class has (shift of 6, 3 or 0).
+    pub copied_from: Option<u32>,
+}
+
+/// How the bits of an action are combined with the ones there are.
+#[derive(Clone, std::marker::Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ModeOperator {
+    /// `+`
+    Add,
+    /// `-`
+    Remove,
+    /// `=`
+    Set,
+}
+
+/// A text that is no mode.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ModeError {
+    /// Digits that are no octal number up to 7777.
+    #[error("invalid chmod parameter: '{0}'. it should be octal string and between 0 and 07777")]
+    Octal(String),
+    /// A text that is no list of symbolic clauses either.
+    #[error("invalid chmod parameter: '{0}'. it should be an octal number or clauses like u=rwX,go+r")]
+    Symbolic(String),
+}
+
+impl FromStr for ModeChange {
+    type Err = ModeError;
+
+    fn from_str(text: &str) -> Result<Self, ModeError> {
+        if text.starts_with(|c: char| c.is_ascii_digit()) {
+            return match u32::from_str_radix(text, 8) {
+                Ok(bits) if bits <= 0o7777 => Ok(Self::Octal(bits)),
+                _ => Err(ModeError::Octal(text.to_owned())),
+            };
+        }
+        text.split(',')
+            .map(ModeClause::parse)
+            .collect::<Option<Vec<_>>>()
+            .map(Self::Symbolic)
+            .ok_or_else(|| ModeError::Symbolic(text.to_owned()))
+    }
+}
+
+impl ModeChange {
+    /// The permission bits that a source of `bits` gets.
+    pub fn apply(&self, bits: u32, is_directory: bool) -> u32 {
+        match self {
+            Self::Octal(octal) => *octal,
+            Self::Symbolic(clauses) => {
+                clauses.iter().fold(bits & 0o7777, |bits, clause| clause.apply(bits, is_directory))
+            }
+        }
+    }
+}
+
+impl ModeClause {
+    fn parse(text: &str) -> Option<Self> {
+        let operators = text.find(['+', '-', '='])?;
+        let (classes, mut rest) = text.split_at(operators);
+        let mut who = 0;
+        for class in classes.chars() {
+            who |= match class {
+                'u' => 0o4700,
+                'g' => 0o2070,
+                'o' => 0o1007,
+                'a' => 0o7777,
+                _ => return None,
+            };
+        }
+        if classes.is_empty() {
+            who = 0o7777;
+        }
+        let mut actions = Vec::new();
+        while !rest.is_empty() {
+            let end = rest[1..].find(['+', '-', '=']).map_or(rest.len(), |at| at + 1);
+            actions.push(ModeAction::parse(&rest[..end])?);
+            rest = &rest[end..];
+        }
+        Some(Self { who, actions })
+    }
+
+    fn apply(&self, bits: u32, is_directory: bool) -> u32 {
+        self.actions.iter().fold(bits, |bits, action| action.apply(bits, self.who, is_directory))
+    }
+}
+
+impl ModeAction {
+    fn parse(text: &str) -> Option<Self> {
+        let mut letters = text.chars();
+        let operator = match letters.next()? {
+            '+' => ModeOperator::Add,
+            '-' => ModeOperator::Remove,
+            '=' => ModeOperator::Set,
+            _ => return None,
+        };
+        let mut action = Self { operator, bits: 0, conditional_execute: false, copied_from: None };
+        for letter in letters {
+            match letter {
+                'r' => action.bits |= 0o444,
+                'w' => action.bits |= 0o222,
+                'x' => action.bits |= 0o111,
+                's' => action.bits |= 0o6000,
+                't' => action.bits |= 0o1000,
+                'X' => action.conditional_execute = true,
+                'u' => action.copied_from = Some(6),
+                'g' => action.copied_from = Some(3),
+                'o' => action.copied_from = Some(0),
+                _ => return None,
+            }
+        }
+        Some(action)
+    }
+
+    fn apply(&self, bits: u32, who: u32, is_directory: bool) -> u32 {
+        let mut wanted = self.bits;
+        if self.conditional_execute && (is_directory || bits & 0o111 != 0) {
+            wanted |= 0o111;
+        }
+        if let Some(shift) = self.copied_from {
+            let class = (bits >> shift) & 0o7;
+            wanted |= class << 6 | class << 3 | class;
+        }
+        match self.operator {
+            ModeOperator::Add => bits | (wanted & who),
+            ModeOperator::Remove => bits & !(wanted & who),
+            ModeOperator::Set => {
+                // As chmod(1) does: a directory keeps the set-id bits that `=` does not name.
+                let kept = if is_directory { 0o6000 & !wanted } else { 0 };
+                (bits & (!who | kept)) | (wanted & who)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ModeChange;
+
+    fn applied(change: &str, bits: u32, is_directory: bool) -> String {
+        let change: ModeChange = change.parse().expect(change);
+        format!("{:04o}", change.apply(bits, is_directory))
+    }
+
+    #[test]
+    fn octal_replaces_everything() {
+        assert_eq!(applied("755", 0o4600, false), "0755");
+        assert_eq!(applied("07777", 0, false), "7777");
+        assert_eq!(applied("0", 0o777, true), "0000");
+    }
+
+    #[test]
+    fn symbolic_clauses_build_on_each_other() {
+        assert_eq!(applied("u=rwX,go=rX", 0o644, false), "0644");
+        assert_eq!(applied("u=rwX,go=rX", 0o700, false), "0755");
+        assert_eq!(applied("u=rwX,go=rX", 0o600, true), "0755");
+        assert_eq!(applied("a+x,o-r", 0o644, false), "0751");
+        assert_eq!(applied("g+s,u+s", 0o644, false), "6644");
+        assert_eq!(applied("+t", 0o755, true), "1755");
+        assert_eq!(applied("g=u", 0o640, false), "0660");
+        assert_eq!(applied("o=u-w", 0o640, false), "0644");
+        assert_eq!(applied("=", 0o777, false), "0000");
+    }
+
+    #[test]
+    fn other_texts_are_refused() {
+        for text in ["17777", "888", "8", "0x1", "rwx", "u", "z+x", "u+q", "u+x,,g+x", ""] {
+            assert!(text.parse::<ModeChange>().is_err(), "{text}");
+        }
+        let octal = "17777".parse::<ModeChange>().unwrap_err().to_string();
+        assert!(octal.contains("between 0 and 07777"), "{octal}");
+    }
+}
