@@ -1,0 +1,145 @@
+//! Why a build failed, with everything that a report about it needs.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use image::Reference;
+
+use crate::outcome::{DockerfileText, Finding, Location};
+
+/// Any error, shared where several hold it.
+pub type Source = Arc<dyn std::error::Error + Send + Sync>;
+
+/// Why a build failed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The Dockerfile could not be read.
+    #[error("failed to read dockerfile: open {display}")]
+    ReadDockerfile {
+        /// How the user called it.
+        display: String,
+        /// The system's answer.
+        #[source]
+        source: Arc<std::io::Error>,
+    },
+    /// The Dockerfile is no text.
+    #[error("failed to read dockerfile: {display} is not valid UTF-8 (byte {offset})")]
+    DockerfileEncoding {
+        /// How the user called it.
+        display: String,
+        /// The first byte that is wrong.
+        offset: usize,
+    },
+    /// A directory that is a context cannot be used.
+    #[error("unable to prepare context: path {} not found", path.display())]
+    ContextMissing {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The ignore file of a context could not be read.
+    #[error("failed to read {}", path.display())]
+    ReadIgnoreFile {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: Arc<std::io::Error>,
+    },
+    /// The ignore file of a context has a pattern that means nothing.
+    #[error("invalid pattern in {}: {message}", path.display())]
+    IgnoreFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+    /// A flag of the request cannot be used.
+    #[error("{0}")]
+    Request(Source),
+    /// The Dockerfile has errors.
+    #[error("{}", first_message(findings))]
+    Dockerfile {
+        /// The text.
+        dockerfile: Arc<DockerfileText>,
+        /// What is wrong, at least one finding.
+        findings: Vec<Finding>,
+        /// What the rules for Dockerfiles have to say besides.
+        warnings: Vec<Finding>,
+    },
+    /// A name could not be resolved.
+    #[error("failed to resolve source metadata for {name}")]
+    Pin {
+        /// The name.
+        name: String,
+        /// Where the Dockerfile has it.
+        location: Option<Location>,
+        /// Why not.
+        #[source]
+        source: Source,
+    },
+    /// A step failed.
+    #[error("{0}")]
+    Step(Box<StepError>),
+    /// Something went wrong around the steps: with the store, the cache or an exporter.
+    #[error("failed to {attempt}")]
+    Failed {
+        /// What was attempted, as in "export the image to out.tar".
+        attempt: String,
+        /// Why it failed.
+        #[source]
+        source: Source,
+    },
+    /// Pushing needs a name.
+    #[error("tag is needed when pushing to registry")]
+    PushWithoutTag,
+    /// The store keeps one image a name.
+    #[error("an image for several platforms cannot be kept in the local store under {}", .0.familiar())]
+    SeveralPlatforms(Reference),
+}
+
+fn first_message(findings: &[Finding]) -> &str {
+    findings.first().map_or("the Dockerfile has errors", |finding| &finding.message)
+}
+
+/// A step that failed.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{source}")]
+pub struct StepError {
+    /// The name of the step, such as `[build 2/4] RUN make`.
+    pub label: String,
+    /// The instruction, if it is of the Dockerfile.
+    pub location: Option<Location>,
+    /// The last lines of its output.
+    pub log_tail: Vec<String>,
+    /// What the process exited with, if that is the failure.
+    pub exit_code: Option<i32>,
+    /// The source that a copy did not find, if that is the failure.
+    pub missing_source: Option<MissingSource>,
+    /// What went wrong.
+    #[source]
+    pub source: Source,
+}
+
+/// What is known about a source of `COPY` or `ADD` that is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingSource {
+    /// The source as the step looked for it.
+    pub pattern: String,
+    /// Where it was looked for, if it was a directory of the host.
+    pub directory: Option<PathBuf>,
+    /// The rule that keeps it out of the context, if it is there.
+    pub excluded_by: Option<IgnoreRule>,
+    /// Something there with nearly that name.
+    pub similar: Option<String>,
+}
+
+/// A line of an ignore file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IgnoreRule {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, counted from one.
+    pub line: usize,
+    /// What it says.
+    pub pattern: String,
+}

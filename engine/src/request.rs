@@ -1,0 +1,174 @@
+//! What a build is asked for: plain values, made by the command line.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use graph::exec::Ulimit;
+use image::{Platform, Reference};
+
+/// One build.
+#[derive(Clone, Debug)]
+pub struct BuildRequest {
+    /// Where the Dockerfile is.
+    pub dockerfile: DockerfileSource,
+    /// The main context.
+    pub context: Context,
+    /// Further contexts by name, as `--build-context` gives them.
+    pub named_contexts: Vec<(String, NamedContext)>,
+    /// The stage to build; the last one if absent.
+    pub target: Option<String>,
+    /// What to build for; the host's platform if empty.
+    pub platforms: Vec<Platform>,
+    /// Values for `ARG`.
+    pub build_args: BTreeMap<String, String>,
+    /// Labels that win over those of the Dockerfile.
+    pub labels: BTreeMap<String, String>,
+    /// Names that the image gets.
+    pub tags: Vec<Reference>,
+    /// Where the result goes; into the local store if empty.
+    pub exports: Vec<Export>,
+    /// Which steps are run although the cache has their result.
+    pub bypass: Bypass,
+    /// Whether base images are looked up at their registry although the local store has them.
+    pub pull: bool,
+    /// The network of `RUN` steps that ask for none in particular.
+    pub network: DefaultNetwork,
+    /// Lines for `/etc/hosts`: name and address.
+    pub extra_hosts: Vec<(String, String)>,
+    /// Size of `/dev/shm` in bytes.
+    pub shm_size: u64,
+    /// Resource limits of `RUN` steps.
+    pub ulimits: Vec<Ulimit>,
+    /// Secrets by id.
+    pub secrets: BTreeMap<String, SecretSource>,
+    /// Sockets of ssh agents by id.
+    pub ssh_agents: BTreeMap<String, PathBuf>,
+    /// Proxy variables for `RUN` steps, never recorded anywhere.
+    pub proxy_variables: BTreeMap<String, String>,
+    /// What dangerous things `RUN` steps may ask for (`--allow`).
+    pub entitlements: Entitlements,
+    /// How many `RUN` steps run at once at the most; none lets the engine choose.
+    pub jobs: Option<usize>,
+}
+
+/// Where the Dockerfile is.
+#[derive(Clone, Debug)]
+pub enum DockerfileSource {
+    /// A file. `display` is how the user called it, for messages.
+    File {
+        /// Its absolute path.
+        path: PathBuf,
+        /// How messages call it.
+        display: String,
+    },
+    /// A text that came from somewhere else, such as standard input.
+    Text {
+        /// How messages call it.
+        display: String,
+        /// The text.
+        text: Vec<u8>,
+    },
+}
+
+/// The main context of a build.
+#[derive(Clone, Debug)]
+pub enum Context {
+    /// A directory, by absolute path.
+    Directory(PathBuf),
+    /// Nothing.
+    Empty,
+}
+
+/// A context with a name.
+#[derive(Clone, Debug)]
+pub enum NamedContext {
+    /// A directory, by absolute path.
+    Directory(PathBuf),
+    /// An image: `docker-image://…`.
+    Image(Reference),
+    /// An OCI image layout: what follows `oci-layout://`.
+    OciLayout(String),
+}
+
+/// Which steps are run although the cache has their result.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Bypass {
+    /// None.
+    #[default]
+    None,
+    /// All: `--no-cache`.
+    All,
+    /// Those of these stages: `--no-cache-filter`.
+    Stages(Vec<String>),
+}
+
+/// The network of `RUN` steps that ask for none in particular: `--network`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DefaultNetwork {
+    /// What the engine gives its steps.
+    #[default]
+    Default,
+    /// A loopback device only.
+    None,
+    /// The host's own.
+    Host,
+}
+
+/// Where the value of a secret is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    /// In a file, read when a step asks for it.
+    File(PathBuf),
+    /// Here: the value of an environment variable.
+    Value(SecretValue),
+}
+
+/// A secret, kept out of every message.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretValue(pub Vec<u8>);
+
+impl std::fmt::Debug for SecretValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretValue(****)")
+    }
+}
+
+/// What dangerous things steps may ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Entitlements {
+    /// `network.host`: the host's own network.
+    pub network_host: bool,
+    /// `security.insecure`: all capabilities, no system call filter.
+    pub security_insecure: bool,
+}
+
+/// Where a result goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Export {
+    /// The local store, under the tags of the request (`type=image`, or `type=docker` without a
+    /// destination).
+    Store,
+    /// An archive in the OCI image layout.
+    Oci(Destination),
+    /// An OCI image layout as a directory (`type=oci,tar=false`).
+    OciDirectory(PathBuf),
+    /// An archive that `docker load` and `podman load` read.
+    Docker(Destination),
+    /// The root filesystem as an archive.
+    Tar(Destination),
+    /// The root filesystem as a directory, owned by the invoking user.
+    Local(PathBuf),
+    /// The registries that the tags name.
+    Registry,
+    /// Nowhere: the cache keeps the steps.
+    CacheOnly,
+}
+
+/// Where an archive is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// A file, written beside its name and renamed when it is complete.
+    File(PathBuf),
+    /// Standard output.
+    Stdout,
+}
