@@ -1,2 +1,63 @@
 //! Bytes on local disk: blobs, snapshots, file trees, pack and unpack, tags, locks.
+//!
+//! ```text
+//! ROOT/format                     "1": the version of this layout; another number is refused
+//! ROOT/lock                       flock: shared by every process that has the store open, exclusive for gc
+//! ROOT/store.db                   SQLite: which snapshots, layer blobs, images and tags exist
+//! ROOT/blobs/sha256/ab/abcdef…    blobs by content
+//! ROOT/layers/<id>/fs             one layer each, in the form of an overlayfs upper directory
+//! ROOT/drafts/<id>/…              layers being made, each locked by its owner
+//! ROOT/cache-mounts/…             directories that outlive builds
+//! ROOT/tmp/                       blobs being written
+//! ```
+//!
+//! The store is synchronous, never mounts anything and needs no daemon: any number of processes use one directory
+//! at once. Files are complete before a row of the database speaks of them, so a process killed at any instant
+//! leaves a consistent store and some garbage, which a later [`Store::open`] removes.
+//!
+//! - [`Store`] (`store`): opening, version, locks, garbage; `database`: the tables
+//! - [`Blobs`] (`blob`): content-addressed files
+//! - [`Snapshot`] (`snapshot`): immutable trees; [`Draft`] (`draft`): a tree being made, and the directories to
+//!   mount for it; [`Editor`] (`editor`): writing into a draft without a mount
+//! - [`Tree`] (`tree`): reading a snapshot, a draft or a directory of the host; content digests
+//! - `unpack`, `extract`, `decompress`: archives become layers or files of a draft
+//! - `pack`: layers become archives and blobs
+//! - `images`: images and tags; `cache_mount`: cache directories
+//! - `path`, `metadata`, `xattrs`, `overlay`, `confined`: the file system's vocabulary and its dangers
 #![forbid(unsafe_code)]
+
+mod blob;
+mod cache_mount;
+mod confined;
+mod database;
+mod decompress;
+mod draft;
+mod editor;
+mod error;
+mod extract;
+mod images;
+mod metadata;
+mod overlay;
+mod pack;
+mod path;
+mod snapshot;
+mod store;
+mod tree;
+mod unpack;
+mod xattrs;
+
+pub use blob::{BlobWriter, Blobs};
+pub use cache_mount::{CacheMount, CacheSeed, Sharing};
+pub use decompress::is_archive;
+pub use draft::{Draft, MountPoint, MountPointKind, Stack};
+pub use editor::{Editor, Made, Resolved};
+pub use error::{ArchiveProblem, StoreError};
+pub use images::{ImageRecord, NewImage, RemoteLayer};
+pub use metadata::{Attributes, Device, Inode, Kind, Timestamp};
+pub use pack::{LayerEncoding, PackedLayer, write_tree};
+pub use path::TreePath;
+pub use snapshot::{InvalidSnapshotId, Snapshot, SnapshotId};
+pub use store::Store;
+pub use tree::host::Keep;
+pub use tree::{Entry, Tree, Walk};
+pub use xattrs::Xattrs;

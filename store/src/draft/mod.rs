@@ -1,0 +1,207 @@
+//! Drafts: file trees being made, each a fresh layer directory on a parent snapshot.
+//!
+//! ```text
+//! ROOT/drafts/<id>/lock          locked by its owner while it lives
+//! ROOT/drafts/<id>/fs            the layer being made: upper directory of an overlay, or written by an Editor
+//! ROOT/drafts/<id>/work          overlayfs's work directory
+//! ROOT/drafts/<id>/mountpoints   where mounts of a step go that the image has no directory for
+//! ```
+//!
+//! A draft whose lock nobody holds belongs to a killed process and is removed when a store is opened. Committing
+//! renames `fs` to `ROOT/layers/<id>/fs` and then records it in one transaction.
+
+mod mount_points;
+mod unchanged;
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use image::{ChainId, DiffId};
+
+use crate::confined::ConfinedDirectory;
+use crate::editor::Editor;
+use crate::error::{Attempt, StoreError};
+use crate::overlay;
+use crate::path::TreePath;
+use crate::snapshot::{LayerId, LayerRow, Snapshot, SnapshotId};
+use crate::store::{self, Store};
+use crate::tree::Tree;
+pub use mount_points::{MountPoint, MountPointKind, Stack};
+
+/// A file tree being made on a parent snapshot. Dropped without [`Draft::commit`], it leaves nothing.
+#[derive(Debug)]
+pub struct Draft {
+    store: Store,
+    parent: Snapshot,
+    id: SnapshotId,
+    directory: PathBuf,
+    /// Locked as long as the draft lives.
+    _lock: File,
+}
+
+impl Store {
+    /// Begins a draft on a parent snapshot.
+    pub fn draft(&self, parent: &Snapshot) -> Result<Draft, StoreError> {
+        let drafts = self.root().join("drafts");
+        loop {
+            let id = SnapshotId::random()?;
+            let directory = drafts.join(id.to_string());
+            store::make_private_directory(&directory)?;
+            // A process that opens the store just now may take the new directory for garbage: then try again.
+            if let Some(lock) = claim(&directory)? {
+                let draft = Draft { store: self.clone(), parent: parent.clone(), id, directory, _lock: lock };
+                draft.make_directories()?;
+                return Ok(draft);
+            }
+        }
+    }
+}
+
+impl Draft {
+    /// The snapshot it started from.
+    pub fn parent(&self) -> &Snapshot {
+        &self.parent
+    }
+
+    /// What the draft looks like now: its own files over those of its parent.
+    pub fn tree(&self) -> Tree {
+        Tree::layered(std::iter::once(self.upper()).chain(self.parent.directories()).collect())
+    }
+
+    /// Writes into the draft from outside a sandbox.
+    pub fn editor(&self) -> Editor<'_> {
+        Editor::new(self.upper(), self.parent.directories(), self.store.privileges())
+    }
+
+    /// Ends the draft: its files become a layer and, with its parent, a snapshot.
+    ///
+    /// Directories that overlayfs copied up but that differ in nothing from those below are left out, so that a
+    /// step that changed nothing makes an empty layer.
+    pub fn commit(self) -> Result<Snapshot, StoreError> {
+        self.commit_as(None)
+    }
+
+    /// As [`Draft::commit`]; the layer is the unpacked form of an archive with that digest.
+    ///
+    /// When another process has unpacked the same layers meanwhile, theirs is the result.
+    pub(crate) fn commit_unpacked(self, diff_id: DiffId, chain: ChainId) -> Result<Snapshot, StoreError> {
+        self.commit_as(Some((diff_id, chain)))
+    }
+
+    fn commit_as(self, unpacked: Option<(DiffId, ChainId)>) -> Result<Snapshot, StoreError> {
+        let upper = self.upper();
+        if unpacked.is_none() {
+            unchanged::remove_unchanged_directories(&upper, &self.parent.tree())?;
+        }
+        let row = LayerRow {
+            root_entry: unchanged::is_root_changed(&upper, &self.parent.tree())?,
+            diff_id: unpacked.map(|(diff_id, _)| diff_id),
+            canonical: unpacked.is_none(),
+            size: None,
+        };
+        let layer = LayerId(self.id);
+        let home = self.store.layer_home(layer);
+        store::make_private_directory(&home)?;
+        let target = self.store.layer_directory(layer);
+        std::fs::rename(upper.path(), &target).attempt("put in place", &target)?;
+        let chain = unpacked.map(|(_, chain)| chain);
+        match self.store.record_snapshot(self.id, &self.parent, row, chain) {
+            Ok(Some(snapshot)) => Ok(snapshot),
+            Ok(None) => {
+                store::remove(&home)?;
+                let other = chain.map(|chain| self.store.snapshot_of_chain(chain)).transpose()?.flatten();
+                other.ok_or(StoreError::SnapshotMissing(self.id))
+            }
+            Err(error) => {
+                // Without a row the directory is garbage; removing it now is only tidier.
+                let _ = store::remove(&home);
+                Err(error)
+            }
+        }
+    }
+
+    fn make_directories(&self) -> Result<(), StoreError> {
+        for name in ["fs", "work"] {
+            let path = self.directory.join(name);
+            std::fs::create_dir(&path).attempt("make", path)?;
+        }
+        self.copy_root_attributes(&self.upper())
+    }
+
+    /// The root of an overlay has the attributes of its uppermost directory.
+    fn copy_root_attributes(&self, directory: &ConfinedDirectory) -> Result<(), StoreError> {
+        let root = self.parent.tree().root()?;
+        let mut editor = Editor::new(directory.clone(), [], self.store.privileges());
+        editor.set_attributes(&TreePath::root(), &root.attributes())?;
+        editor.set_xattrs(&TreePath::root(), &root.xattrs()?)?;
+        editor.finish()
+    }
+
+    fn upper(&self) -> ConfinedDirectory {
+        ConfinedDirectory::new(self.directory.join("fs"))
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if let Err(error) = remove_locked(&self.directory) {
+            tracing::warn!(directory = %self.directory.display(), %error, "a draft could not be removed");
+        }
+    }
+}
+
+/// Locks a draft directory. `None` when somebody else has it, or has removed it.
+fn claim(directory: &Path) -> Result<Option<File>, StoreError> {
+    let path = directory.join("lock");
+    let lock = match store::open_lock(&path) {
+        Ok(lock) => lock,
+        Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        Err(TryLockError::Error(error)) => return Err(error).attempt("lock", path),
+    }
+    // The file may have been removed between opening and locking it.
+    let is_linked = lock.metadata().attempt("look up", &path)?.nlink() > 0;
+    Ok(is_linked.then_some(lock))
+}
+
+/// Removes a draft directory whose lock the caller holds. The lock file goes last: a directory without one holds
+/// nothing, whenever the removal is interrupted.
+fn remove_locked(directory: &Path) -> Result<(), StoreError> {
+    for path in store::children(directory)? {
+        if path.file_name().is_some_and(|name| name != "lock") {
+            store::remove(&path)?;
+        }
+    }
+    store::remove(&directory.join("lock"))?;
+    store::remove(directory)
+}
+
+/// Removes the drafts that nobody holds.
+pub(crate) fn remove_abandoned(drafts: &Path) -> Result<(), StoreError> {
+    for directory in store::children(drafts)? {
+        // Only an owner makes the lock file; a directory without one is empty and about to be claimed or removed.
+        if !directory.join("lock").exists() {
+            let _ = std::fs::remove_dir(&directory);
+            continue;
+        }
+        if let Some(_lock) = claim(&directory)? {
+            tracing::debug!(directory = %directory.display(), "removing an abandoned draft");
+            remove_locked(&directory)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a directory of a layer hides what is below it.
+fn is_opaque(upper: &ConfinedDirectory, path: &TreePath) -> Result<bool, StoreError> {
+    upper
+        .open_directory(path)
+        .and_then(overlay::is_opaque)
+        .attempt("read the extended attributes of", upper.host_path(path))
+}

@@ -1,0 +1,178 @@
+//! Walking a layer directory, or a tree, in the order of its archive.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use super::archive::{ArchiveEntry, ArchiveWriter, Body};
+use crate::confined::ConfinedDirectory;
+use crate::error::{Attempt, StoreError};
+use crate::metadata::{Attributes, Inode, Kind, Status, Timestamp};
+use crate::overlay;
+use crate::path::TreePath;
+use crate::tree::{Tree, names, observe};
+use crate::xattrs::{self, Xattrs};
+
+/// Whiteouts carry nothing but their name.
+const WHITEOUT: Attributes =
+    Attributes { mode: 0, uid: 0, gid: 0, mtime: Timestamp { seconds: 0, nanoseconds: 0 } };
+
+/// Writes the archive of one layer directory.
+pub(super) fn write(directory: &Path, root_entry: bool, out: impl Write) -> Result<(), StoreError> {
+    let mut packer = Packer::new(ConfinedDirectory::new(directory.to_owned()), out);
+    packer.directory(&TreePath::root(), root_entry)?;
+    packer.finish()
+}
+
+/// Writes the archive of a whole tree, its root directory included.
+pub(super) fn write_tree(tree: &Tree, out: impl Write) -> Result<(), StoreError> {
+    let mut archive = ArchiveWriter::new(out);
+    let mut links: HashMap<Inode, TreePath> = HashMap::new();
+    for entry in tree.walk(&tree.root()?) {
+        let entry = entry?;
+        let first = entry.hard_link().and_then(|inode| links.get(&inode));
+        let body = match first {
+            Some(first) => Some(Body::HardLink { target: first.as_bytes() }),
+            None => Body::of(entry.kind(), entry.size()),
+        };
+        let Some(body) = body else { continue };
+        let is_file = matches!(body, Body::File { .. });
+        let xattrs = if first.is_some() { Xattrs::new() } else { entry.xattrs()? };
+        let name = archive_name(entry.path(), entry.is_directory());
+        let header = ArchiveEntry { name, body, attributes: entry.attributes(), xattrs: &xattrs };
+        archive.header(&header).attempt("write the archive entry of", entry.host_path())?;
+        if is_file {
+            archive.content(entry.open()?, entry.size()).attempt("archive", entry.host_path())?;
+        }
+        if let Some(inode) = entry.hard_link() {
+            links.entry(inode).or_insert_with(|| entry.path().clone());
+        }
+    }
+    archive.finish().attempt("end the archive of", "/")?;
+    Ok(())
+}
+
+/// Bytes of the regular files in a layer directory; those with several names count once.
+pub(super) fn size(directory: &Path) -> Result<u64, StoreError> {
+    let tree = Tree::layered(vec![ConfinedDirectory::new(directory.to_owned())]);
+    let mut counted = std::collections::HashSet::new();
+    let mut size = 0;
+    for entry in tree.walk(&tree.root()?) {
+        let entry = entry?;
+        let is_new = entry.hard_link().is_none_or(|inode| counted.insert(inode));
+        if *entry.kind() == Kind::File && is_new {
+            size += entry.size();
+        }
+    }
+    Ok(size)
+}
+
+struct Packer<W> {
+    layer: ConfinedDirectory,
+    archive: ArchiveWriter<W>,
+    /// First path of each file with several names.
+    links: HashMap<Inode, TreePath>,
+}
+
+impl<W: Write> Packer<W> {
+    fn new(layer: ConfinedDirectory, out: W) -> Self {
+        Self { layer, archive: ArchiveWriter::new(out), links: HashMap::new() }
+    }
+
+    fn finish(self) -> Result<(), StoreError> {
+        self.archive.finish().attempt("end the archive of", self.layer.path())?;
+        Ok(())
+    }
+
+    /// Writes a directory and what is in it.
+    fn directory(&mut self, path: &TreePath, with_entry: bool) -> Result<(), StoreError> {
+        let host_path = self.layer.host_path(path);
+        let place = self.layer.open_directory(path).attempt("open", &host_path)?;
+        if with_entry {
+            let found = observe(&place, Path::new(".")).attempt("look up", &host_path)?;
+            let Some((status, _)) = found else { return Err(StoreError::NotFound(path.clone())) };
+            let xattrs = self.xattrs(&place, path)?;
+            self.entry(path, Body::Directory, status.attributes, &xattrs)?;
+        }
+        if overlay::is_opaque(&place).attempt("read the extended attributes of", &host_path)? {
+            self.marker(path, b".wh..opq")?;
+        }
+        let mut names = names(&place).attempt("list", &host_path)?;
+        names.sort();
+        for name in names {
+            let found = observe(&place, Path::new(&name)).attempt("look up", host_path.join(&name))?;
+            let Some((status, kind)) = found else { continue };
+            let child = path.join(&name);
+            if status.is_whiteout() {
+                self.marker(path, name.as_bytes())?;
+            } else if kind == Kind::Directory {
+                self.directory(&child, true)?;
+            } else {
+                self.other(&child, &status, &kind)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A name that says something about another: `.wh.` and `about`, an empty file.
+    fn marker(&mut self, parent: &TreePath, about: &[u8]) -> Result<(), StoreError> {
+        let name = [b".wh.", about].concat();
+        let path = parent.join(std::ffi::OsStr::from_bytes(&name));
+        self.entry(&path, Body::File { size: 0 }, WHITEOUT, &Xattrs::new())
+    }
+
+    fn other(&mut self, path: &TreePath, status: &Status, kind: &Kind) -> Result<(), StoreError> {
+        if status.links > 1 {
+            if let Some(first) = self.links.get(&status.inode).cloned() {
+                let body = Body::HardLink { target: first.as_bytes() };
+                return self.entry(path, body, status.attributes, &Xattrs::new());
+            }
+            self.links.insert(status.inode, path.clone());
+        }
+        if *kind != Kind::File {
+            let Some(body) = Body::of(kind, 0) else { return Ok(()) };
+            return self.entry(path, body, status.attributes, &Xattrs::new());
+        }
+        let host_path = self.layer.host_path(path);
+        let file = self.layer.open_file(path).attempt("open", &host_path)?;
+        let xattrs = self.xattrs(&file, path)?;
+        self.entry(path, Body::File { size: status.size }, status.attributes, &xattrs)?;
+        self.archive.content(file, status.size).attempt("archive", host_path)
+    }
+
+    fn entry(
+        &mut self,
+        path: &TreePath,
+        body: Body<'_>,
+        attributes: Attributes,
+        xattrs: &Xattrs,
+    ) -> Result<(), StoreError> {
+        let name = archive_name(path, matches!(body, Body::Directory));
+        self.archive
+            .header(&ArchiveEntry { name, body, attributes, xattrs })
+            .attempt("write the archive entry of", self.layer.host_path(path))
+    }
+
+    /// The attributes that belong to an image. Refuses files whose content overlayfs keeps elsewhere.
+    fn xattrs(&self, file: impl std::os::fd::AsFd, path: &TreePath) -> Result<Xattrs, StoreError> {
+        let attempt = "read the extended attributes of";
+        let names = xattrs::names(&file).attempt(attempt, self.layer.host_path(path))?;
+        if let Some(xattr) = overlay::unsupported_xattr(&names) {
+            let xattr = xattr.to_string_lossy().into_owned();
+            return Err(StoreError::UnsupportedLayer { path: self.layer.host_path(path), xattr });
+        }
+        if names.is_empty() {
+            return Ok(Xattrs::new());
+        }
+        xattrs::portable(&file).attempt(attempt, self.layer.host_path(path))
+    }
+}
+
+fn archive_name(path: &TreePath, is_directory: bool) -> Vec<u8> {
+    let mut name = if path.is_root() { b".".to_vec() } else { path.as_bytes().to_vec() };
+    if is_directory {
+        name.push(b'/');
+    }
+    name
+}

@@ -1,0 +1,185 @@
+//! A store on disk: opening, its version, its locks, and what is cleaned up when.
+
+use std::collections::HashSet;
+use std::fs::{DirBuilder, File, TryLockError};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::blob::Blobs;
+use crate::database::Database;
+use crate::draft;
+use crate::error::{Attempt, StoreError};
+use crate::overlay::Privileges;
+use crate::snapshot::LayerId;
+
+/// The content of `ROOT/format`.
+const FORMAT: &str = "1";
+
+/// Directories of a store. Layers hold set-id programs of other systems: nobody else may reach them.
+const DIRECTORIES: [&str; 5] = ["blobs", "layers", "drafts", "cache-mounts", "tmp"];
+
+/// An open store. Cheap to clone; clones share one database connection and one lock.
+#[derive(Debug, Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// Canonical.
+    root: PathBuf,
+    privileges: Privileges,
+    database: Database,
+    blobs: Blobs,
+    /// `ROOT/lock`, locked shared as long as the store is open.
+    lock: File,
+}
+
+impl Store {
+    /// Opens the store in a directory, making it when the directory is new or empty.
+    ///
+    /// Any number of processes may have a store open. What killed processes left is removed here: drafts that
+    /// nobody has locked always; unfinished blobs, and layers that the database does not know, when nobody else
+    /// has the store open.
+    pub fn open(root: &Path) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(root).attempt("make", root)?;
+        let root = root.canonicalize().attempt("open", root)?;
+        check_format(&root)?;
+        for name in DIRECTORIES {
+            make_private_directory(&root.join(name))?;
+        }
+        let lock_path = root.join("lock");
+        let lock = open_lock(&lock_path)?;
+        let is_alone = match lock.try_lock() {
+            Ok(()) => true,
+            Err(TryLockError::WouldBlock) => {
+                lock.lock_shared().attempt("lock", &lock_path)?;
+                false
+            }
+            Err(TryLockError::Error(error)) => return Err(error).attempt("lock", &lock_path),
+        };
+        let privileges = Privileges::of_this_process().attempt("read", "/proc/self/uid_map")?;
+        let database = Database::open(&root.join("store.db"), &root)?;
+        let blobs = Blobs::in_store(&root)?;
+        let store = Self { inner: Arc::new(Inner { root, privileges, database, blobs, lock }) };
+        store.remove_garbage(is_alone)?;
+        if is_alone {
+            // Converting the lock is not atomic, which is fine: a process that gets in between finds no garbage.
+            store.inner.lock.lock_shared().attempt("lock", &lock_path)?;
+        }
+        Ok(store)
+    }
+
+    /// The store's directory.
+    pub fn root(&self) -> &Path {
+        &self.inner.root
+    }
+
+    /// Manifests, configs and compressed layers.
+    pub fn blobs(&self) -> &Blobs {
+        &self.inner.blobs
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.inner.database
+    }
+
+    pub(crate) fn privileges(&self) -> Privileges {
+        self.inner.privileges
+    }
+
+    /// `ROOT/layers/<id>/fs`
+    pub(crate) fn layer_directory(&self, layer: LayerId) -> PathBuf {
+        self.layer_home(layer).join("fs")
+    }
+
+    /// `ROOT/layers/<id>`
+    pub(crate) fn layer_home(&self, layer: LayerId) -> PathBuf {
+        self.inner.root.join("layers").join(layer.to_string())
+    }
+
+    fn remove_garbage(&self, is_alone: bool) -> Result<(), StoreError> {
+        draft::remove_abandoned(&self.inner.root.join("drafts"))?;
+        if !is_alone {
+            return Ok(());
+        }
+        for path in children(&self.inner.root.join("tmp"))? {
+            remove(&path)?;
+        }
+        let layers = children(&self.inner.root.join("layers"))?;
+        if layers.is_empty() {
+            return Ok(());
+        }
+        let known: HashSet<String> = self.layer_ids()?.into_iter().collect();
+        for path in layers {
+            let is_known =
+                path.file_name().and_then(|name| name.to_str()).is_some_and(|name| known.contains(name));
+            if !is_known {
+                tracing::debug!(path = %path.display(), "removing a layer without a record");
+                remove(&path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads `ROOT/format`, or writes it into a directory that has none yet.
+fn check_format(root: &Path) -> Result<(), StoreError> {
+    let path = root.join("format");
+    match std::fs::read_to_string(&path) {
+        Ok(found) if found.trim() == FORMAT => Ok(()),
+        Ok(found) => Err(StoreError::Format {
+            root: root.to_owned(),
+            found: found.trim().to_owned(),
+            expected: FORMAT.to_owned(),
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // Written beside and renamed: nobody reads half a number.
+            let mut file = tempfile::Builder::new()
+                .prefix("format-")
+                .tempfile_in(root)
+                .attempt("make a file in", root)?;
+            io::Write::write_all(&mut file, format!("{FORMAT}\n").as_bytes())
+                .attempt("write", file.path())?;
+            file.as_file().sync_all().attempt("write", file.path())?;
+            file.persist(&path).map_err(|error| error.error).attempt("put in place", &path)?;
+            Ok(())
+        }
+        Err(error) => Err(error).attempt("read", path),
+    }
+}
+
+/// Makes a directory that only its owner can enter; one that exists is left as it is.
+pub(crate) fn make_private_directory(path: &Path) -> Result<(), StoreError> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error).attempt("make", path),
+        _ => Ok(()),
+    }
+}
+
+/// Opens a lock file, making it when it is new.
+pub(crate) fn open_lock(path: &Path) -> Result<File, StoreError> {
+    File::options().create(true).truncate(false).read(true).write(true).open(path).attempt("open", path)
+}
+
+/// The paths in a directory.
+pub(crate) fn children(directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    std::fs::read_dir(directory)
+        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect())
+        .attempt("list", directory)
+}
+
+/// Removes a file or a whole directory; one that is gone already is no error.
+pub(crate) fn remove(path: &Path) -> Result<(), StoreError> {
+    let removed = match std::fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(path),
+        Ok(_) => std::fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).attempt("remove", path),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,163 @@
+//! What overlayfs shows for a stack of layer directories, computed without a mount.
+//!
+//! A name is looked up in each layer from the top: a whiteout or the absence of a directory on the way hides what
+//! is below, a file ends the search, directories of several layers merge until one is opaque. The metadata of a
+//! merged directory is that of its topmost layer.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use rustix::fs::{FileType, OFlags};
+
+use crate::confined::{ConfinedDirectory, is_absent};
+use crate::error::{Attempt, StoreError};
+use crate::metadata::{Attributes, Device, Inode, Kind, Status, Timestamp};
+use crate::overlay;
+use crate::path::TreePath;
+use crate::tree::{Node, names, observe};
+
+/// A stack of layer directories, top first.
+#[derive(Debug)]
+pub(crate) struct Layers {
+    directories: Vec<ConfinedDirectory>,
+}
+
+/// A name while it is being merged from the top down.
+#[derive(Default)]
+struct Merging {
+    found: Option<Node>,
+    /// Nothing below can show any more.
+    closed: bool,
+}
+
+impl Merging {
+    /// Takes in what the next lower layer has. `is_opaque` is asked only where the answer matters.
+    fn add(
+        &mut self,
+        layer: usize,
+        (status, kind): (Status, Kind),
+        is_opaque: impl FnOnce() -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        if status.is_whiteout() {
+            self.closed = true;
+            return Ok(());
+        }
+        let is_directory = status.is_directory();
+        match &mut self.found {
+            None => self.found = Some(Node { kind, status, layers: vec![layer] }),
+            Some(above) if is_directory => above.layers.push(layer),
+            Some(_) => {}
+        }
+        self.closed = !is_directory || is_opaque()?;
+        Ok(())
+    }
+}
+
+impl Layers {
+    pub(crate) fn new(directories: Vec<ConfinedDirectory>) -> Self {
+        Self { directories }
+    }
+
+    pub(crate) fn directory(&self, layer: usize) -> Option<&ConfinedDirectory> {
+        self.directories.get(layer)
+    }
+
+    /// The merged root. With no layer at all it is the empty directory that every image starts from.
+    pub(crate) fn root(&self) -> Result<Node, StoreError> {
+        let root = TreePath::root();
+        let mut merging = Merging::default();
+        for (layer, directory) in self.directories.iter().enumerate() {
+            let status = directory.status(&root).attempt("open", directory.path())?;
+            let Some(status) = status else { return Err(StoreError::NotFound(root)) };
+            merging.add(layer, (Status::from(&status), Kind::Directory), || self.is_opaque(layer, &root))?;
+            if merging.closed {
+                break;
+            }
+        }
+        Ok(merging.found.unwrap_or_else(scratch_root))
+    }
+
+    /// Looks a name up in a merged directory.
+    pub(crate) fn lookup(
+        &self,
+        parent: &TreePath,
+        layers: &[usize],
+        name: &OsStr,
+    ) -> Result<Option<Node>, StoreError> {
+        let mut merging = Merging::default();
+        for (position, &layer) in layers.iter().enumerate() {
+            let Some(directory) = self.directories.get(layer) else { continue };
+            let observed = match directory.open(parent, OFlags::PATH | OFlags::DIRECTORY) {
+                Ok(place) => observe(place, Path::new(name)),
+                Err(error) if is_absent(&error) => Ok(None),
+                Err(error) => Err(error),
+            };
+            let Some(observed) = observed.attempt("look up", directory.host_path(parent).join(name))? else {
+                continue;
+            };
+            let is_last = position + 1 == layers.len();
+            merging.add(layer, observed, || Ok(!is_last && self.is_opaque(layer, &parent.join(name))?))?;
+            if merging.closed {
+                break;
+            }
+        }
+        Ok(merging.found)
+    }
+
+    /// Lists a merged directory.
+    pub(crate) fn list(
+        &self,
+        parent: &TreePath,
+        layers: &[usize],
+    ) -> Result<BTreeMap<OsString, Node>, StoreError> {
+        let mut merged: BTreeMap<OsString, Merging> = BTreeMap::new();
+        for (position, &layer) in layers.iter().enumerate() {
+            let Some(directory) = self.directories.get(layer) else { continue };
+            let is_last = position + 1 == layers.len();
+            let place = directory.open_directory(parent).attempt("open", directory.host_path(parent))?;
+            for name in names(&place).attempt("list", directory.host_path(parent))? {
+                let merging = merged.entry(name.clone()).or_default();
+                if merging.closed {
+                    continue;
+                }
+                let observed = observe(&place, Path::new(&name))
+                    .attempt("look up", directory.host_path(parent).join(&name))?;
+                if let Some(observed) = observed {
+                    merging.add(layer, observed, || {
+                        Ok(!is_last && self.is_opaque(layer, &parent.join(&name))?)
+                    })?;
+                }
+            }
+        }
+        Ok(merged.into_iter().filter_map(|(name, merging)| Some((name, merging.found?))).collect())
+    }
+
+    fn is_opaque(&self, layer: usize, path: &TreePath) -> Result<bool, StoreError> {
+        let Some(directory) = self.directories.get(layer) else { return Ok(false) };
+        directory
+            .open_directory(path)
+            .and_then(overlay::is_opaque)
+            .attempt("read the extended attributes of", directory.host_path(path))
+    }
+}
+
+/// The root of a tree without layers: what a fresh layer directory looks like.
+fn scratch_root() -> Node {
+    Node {
+        kind: Kind::Directory,
+        status: Status {
+            file_type: FileType::Directory,
+            attributes: SCRATCH_ROOT,
+            size: 0,
+            device: Device { major: 0, minor: 0 },
+            inode: Inode { device: Device { major: 0, minor: 0 }, number: 0 },
+            links: 1,
+        },
+        layers: Vec::new(),
+    }
+}
+
+/// The root directory of an image that says nothing about it.
+pub(crate) const SCRATCH_ROOT: Attributes =
+    Attributes { mode: 0o755, uid: 0, gid: 0, mtime: Timestamp { seconds: 0, nanoseconds: 0 } };
