@@ -1,6 +1,8 @@
 //! `ADD [flags] SOURCE… DESTINATION`: COPY that also fetches URLs and repositories and unpacks archives.
 
-use super::{ArgumentForm, CopySource, Literal};
+use super::copy::Transfer;
+use super::flags::Takes;
+use super::{ArgumentForm, CopySource, Literal, Request};
 use crate::Word;
 
 /// ADD
@@ -26,4 +28,29 @@ pub struct Add {
     pub checksum: Option<Word>,
     /// `--unpack`, where given
     pub unpack: Option<bool>,
+}
+
+pub(super) fn parse(request: &mut Request<'_>) -> Option<Add> {
+    let flags = request.read_flags(&[
+        ("chown", Takes::Value),
+        ("chmod", Takes::Value),
+        ("link", Takes::Switch),
+        ("keep-git-dir", Takes::Switch),
+        ("checksum", Takes::Value),
+        ("unpack", Takes::Switch),
+        ("exclude", Takes::Values),
+    ]);
+    let Transfer { sources, destination, form } = Transfer::parse(request)?;
+    Some(Add {
+        sources,
+        destination,
+        form,
+        chown: flags.word("chown"),
+        chmod: flags.word("chmod"),
+        link: flags.switch("link") == Some(true),
+        exclude: flags.literals("exclude"),
+        keep_git_dir: flags.switch("keep-git-dir"),
+        checksum: flags.word("checksum"),
+        unpack: flags.switch("unpack"),
+    })
 }

@@ -1,5 +1,6 @@
 //! `ENV KEY=VALUE …` and the old `ENV KEY VALUE`; LABEL has the same form.
 
+use super::Request;
 use crate::Word;
 
 /// ENV
@@ -27,4 +28,10 @@ pub enum KeyValueForm {
     Assignments,
     /// `KEY VALUE`: one key, the rest of the line is its value.
     Legacy,
+}
+
+pub(super) fn parse(request: &mut Request<'_>) -> Option<Env> {
+    request.refuse_flags();
+    let (pairs, form) = request.key_values()?;
+    Some(Env { pairs, form })
 }

@@ -3,7 +3,14 @@
 //! Every value may hold variables, the type too, so a mount is known in two steps: the parser splits the
 //! options ([`MountSpec`]); with the variables of the stage they become one of the types of [`Mount`].
 
-use crate::{Span, Word};
+mod resolve;
+
+pub(super) use resolve::parse_bool;
+pub use resolve::{MountError, MountFault, ResolvedMount};
+
+use super::Literal;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::{Span, Word, grammar};
 
 /// A `--mount` flag as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +30,66 @@ pub struct MountOption {
     pub value: Option<Word>,
     /// Key and value.
     pub span: Span,
+}
+
+impl MountSpec {
+    /// Splits the value of a flag. A mount without variables is checked to the end here; one with variables
+    /// is checked when they are known.
+    pub(super) fn parse(flag: &Literal, escape: char) -> Result<MountSpec, Diagnostic> {
+        let fields = grammar::csv(&flag.text).filter(|_| !flag.text.is_empty());
+        let Some(fields) = fields else {
+            return Err(Diagnostic::error(Code::InvalidMount, flag.span, "failed to parse csv mounts"));
+        };
+        // Without quotes, escapes and continuations in the flag, its text is the source byte for byte.
+        let is_exact = flag.text.len() == flag.span.len();
+        let place = |start: usize, end: usize| {
+            let at = flag.span.start;
+            if is_exact { Span::new(at + start, at + end) } else { flag.span }
+        };
+        let options = fields.into_iter().map(|(field, range)| {
+            let is_bare = field.len() == range.len();
+            let (key, value) = match field.split_once('=') {
+                Some((key, value)) => (key, Some(value)),
+                None => (field.as_str(), None),
+            };
+            let start = if is_bare { range.start + key.len() + 1 } else { range.start };
+            let value = value.map(|value| Word::new(value, place(start, range.end), escape));
+            MountOption { key: key.to_lowercase(), value, span: place(range.start, range.end) }
+        });
+        let spec = MountSpec { options: options.collect(), span: flag.span };
+        spec.check()?;
+        Ok(spec)
+    }
+
+    /// The stage, image or context that the mount names; variables are not allowed in it.
+    pub fn from(&self) -> Option<&str> {
+        let from = self.options.iter().rev().find(|option| option.key == "from")?;
+        from.value.as_ref().map(Word::as_written).filter(|from| !from.is_empty())
+    }
+
+    fn check(&self) -> Result<(), Diagnostic> {
+        for option in self.options.iter().filter(|option| option.key == "from") {
+            let value = option.value.as_ref().map(Word::as_written).unwrap_or_default();
+            if value.find('$').is_some_and(|at| at + 1 < value.len()) {
+                let message = "'from' doesn't support variable expansion, define alias stage instead";
+                let help = "for example `FROM image:$VERSION AS files`, then `from=files`";
+                return Err(Diagnostic::error(Code::InvalidMount, option.span, message).with_help(help));
+            }
+        }
+        let mut has_variables = false;
+        let resolved = self.resolve(|_| {
+            has_variables = true;
+            None
+        });
+        match resolved {
+            Err(error) if !has_variables => {
+                let mut diagnostic = Diagnostic::error(Code::InvalidMount, error.span, error.to_string());
+                diagnostic.help = error.help();
+                Err(diagnostic)
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What a `--mount` asks for.

@@ -1,5 +1,6 @@
 //! `STOPSIGNAL SIGNAL`
 
+use super::Request;
 use crate::Word;
 
 /// STOPSIGNAL
@@ -7,4 +8,9 @@ use crate::Word;
 pub struct StopSignal {
     /// A name or a number.
     pub signal: Word,
+}
+
+pub(super) fn parse(request: &mut Request<'_>) -> Option<StopSignal> {
+    request.ignore_flags();
+    Some(StopSignal { signal: request.single_word()? })
 }

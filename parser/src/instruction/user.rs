@@ -1,5 +1,6 @@
 //! `USER USER[:GROUP]`
 
+use super::Request;
 use crate::Word;
 
 /// USER
@@ -7,4 +8,9 @@ use crate::Word;
 pub struct User {
     /// The whole rest of the line.
     pub user: Word,
+}
+
+pub(super) fn parse(request: &mut Request<'_>) -> Option<User> {
+    request.refuse_flags();
+    Some(User { user: request.single_word()? })
 }

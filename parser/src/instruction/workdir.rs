@@ -1,5 +1,6 @@
 //! `WORKDIR PATH`
 
+use super::Request;
 use crate::Word;
 
 /// WORKDIR
@@ -7,4 +8,9 @@ use crate::Word;
 pub struct Workdir {
     /// The whole rest of the line.
     pub path: Word,
+}
+
+pub(super) fn parse(request: &mut Request<'_>) -> Option<Workdir> {
+    request.refuse_flags();
+    Some(Workdir { path: request.single_word()? })
 }
