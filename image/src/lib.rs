@@ -9,9 +9,12 @@
 //! - [`platform`]: [`Platform`], its text form and how well one serves another
 //! - [`path`]: [`ImagePath`], a path inside an image that is no path of the host, and
 //!   [`PathPattern`]
+//! - [`pattern`]: what such a pattern matches, in Go's language and in that of `.dockerignore`
 //! - [`descriptor`]: [`MediaType`], [`Compression`], [`Descriptor`]
 //! - [`manifest`]: [`Manifest`], [`Index`]
 //! - [`config`]: [`ImageConfig`], [`ContainerConfig`], [`History`]
+//! - [`user`]: `user[:group]` looked up in the text of passwd and group files
+//! - [`signal`]: the names of signals
 //! - [`time`]: [`Timestamp`], as Go writes it
 #![forbid(unsafe_code)]
 
@@ -20,9 +23,12 @@ pub mod descriptor;
 pub mod digest;
 pub mod manifest;
 pub mod path;
+pub mod pattern;
 pub mod platform;
 pub mod reference;
+pub mod signal;
 pub mod time;
+pub mod user;
 
 pub use config::{ContainerConfig, Healthcheck, History, ImageConfig, RootFs};
 pub use descriptor::{Compression, Descriptor, MediaType};
