@@ -1,0 +1,77 @@
+//! Variables: what a stage's instructions see, and what its image config lists.
+
+use std::collections::{BTreeMap, HashMap};
+
+/// The variables that the instructions of a stage see: ENV and ARG alike.
+///
+/// They are ordered by their latest assignment: a variable that is set again moves to the end, as
+/// in `BuildKit`, which decides the order in which a process finds them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Environment {
+    variables: HashMap<String, (u64, String)>,
+    order: BTreeMap<u64, String>,
+    next: u64,
+}
+
+impl Environment {
+    /// Assigns a variable.
+    pub(crate) fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        let name = name.into();
+        let position = self.next;
+        self.next += 1;
+        if let Some((before, _)) = self.variables.insert(name.clone(), (position, value.into())) {
+            self.order.remove(&before);
+        }
+        self.order.insert(position, name);
+    }
+
+    /// The value of a variable.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(|(_, value)| value.as_str())
+    }
+
+    /// Forgets a variable.
+    pub(crate) fn remove(&mut self, name: &str) {
+        if let Some((position, _)) = self.variables.remove(name) {
+            self.order.remove(&position);
+        }
+    }
+
+    /// The names, by their latest assignment.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.order.values().map(String::as_str)
+    }
+
+    /// Names and values, by their latest assignment.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.names().filter_map(|name| Some((name, self.get(name)?)))
+    }
+}
+
+/// One entry of the `Env` list of an image config, cut at the first `=`.
+pub(crate) fn cut_entry(entry: &str) -> (&str, &str) {
+    entry.split_once('=').unwrap_or((entry, ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_that_is_set_again_moves_to_the_end() {
+        let mut environment = Environment::default();
+        environment.set("A", "1");
+        environment.set("B", "2");
+        environment.set("A", "3");
+        assert_eq!(environment.iter().collect::<Vec<_>>(), [("B", "2"), ("A", "3")]);
+        environment.remove("B");
+        assert_eq!(environment.get("B"), None);
+        assert_eq!(environment.names().collect::<Vec<_>>(), ["A"]);
+    }
+
+    #[test]
+    fn entries_are_cut_at_the_first_equals_sign() {
+        assert_eq!(cut_entry("A=b=c"), ("A", "b=c"));
+        assert_eq!(cut_entry("A"), ("A", ""));
+    }
+}

@@ -1,0 +1,249 @@
+//! Why there is no plan.
+
+use std::fmt;
+
+use graph::file::ModeError;
+use image::digest::DigestError;
+use image::platform::PlatformError;
+use image::reference::ReferenceError;
+use parser::Span;
+use parser::instruction::MountError;
+use parser::word::ExpandError;
+
+pub use crate::lint::options::CheckOptionsError;
+use crate::lint::{Rule, Warning};
+pub use crate::lower::PortError;
+use crate::options::Entitlement;
+use crate::remote::GitReferenceError;
+
+/// Why there is no plan: all that is wrong as far as it could be told, at least one problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanError {
+    /// What is wrong, in the order in which it was found.
+    pub problems: Vec<Problem>,
+    /// What the lint rules found until then.
+    pub warnings: Vec<Warning>,
+}
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.problems.as_slice() {
+            [] => f.write_str("no plan could be made"),
+            [problem] => problem.fault.fmt(f),
+            [problem, rest @ ..] => write!(f, "{} (and {} more)", problem.fault, rest.len()),
+        }
+    }
+}
+
+impl std::error::Error for PlanError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(&self.problems.first()?.fault)
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The instruction that it is about; none if it is about the options.
+    pub span: Option<Span>,
+    /// The part of the instruction, where it is known.
+    pub focus: Option<Span>,
+    /// What is wrong.
+    pub fault: Fault,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl Problem {
+    pub(crate) fn at(span: Span, fault: Fault) -> Self {
+        let (focus, help) = (fault.focus(), fault.help());
+        Self { span: Some(span), focus, fault, help }
+    }
+
+    pub(crate) fn of_options(fault: Fault) -> Self {
+        Self { span: None, focus: None, fault, help: None }
+    }
+
+    pub(crate) fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// What can be wrong.
+///
+/// Texts hold the key phrases of `BuildKit`'s, which people search for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// `# check=` or `BUILDKIT_DOCKERFILE_CHECK` cannot be read.
+    #[error("failed to parse check options")]
+    CheckOptions(#[from] CheckOptionsError),
+    /// Lint rules were violated, and that was to be an error.
+    #[error("lint violation found for rules: {}", names(.0))]
+    Lint(Vec<Rule>),
+    /// There is nothing to build.
+    #[error("dockerfile contains no stages to build")]
+    NoStages,
+    /// No stage has the name of the target.
+    #[error("target stage {name:?} could not be found{}", did_you_mean(.similar.as_deref()))]
+    UnknownTarget {
+        /// The target.
+        name: String,
+        /// A stage whose name is nearly that.
+        similar: Option<String>,
+    },
+    /// A word cannot be expanded.
+    #[error(transparent)]
+    Expand(#[from] ExpandError),
+    /// The base of a stage expands to nothing.
+    #[error("base name ({written}) should not be blank")]
+    BlankBase {
+        /// The base as written.
+        written: String,
+    },
+    /// A base, or the origin of a copy or mount, is neither a stage nor the name of an image.
+    #[error("failed to parse stage name {name:?}: {source}")]
+    BaseName {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        source: ReferenceError,
+    },
+    /// The platform of a stage expands to nothing.
+    #[error("empty platform value from expression {written}")]
+    EmptyPlatform {
+        /// The platform as written.
+        written: String,
+    },
+    /// The platform of a stage is none.
+    #[error("failed to parse platform {written}: {source}")]
+    Platform {
+        /// The platform as written.
+        written: String,
+        /// What is wrong with it.
+        source: PlatformError,
+    },
+    /// `--from=3` where there are fewer stages.
+    #[error("invalid stage index {0}")]
+    StageIndex(String),
+    /// `--from=$NAME`.
+    #[error(
+        "variable expansion is not supported for --from, define a new stage with FROM using ARG from global \
+         scope as a workaround"
+    )]
+    VariableInFrom,
+    /// A copy from a stage that comes later.
+    #[error("cannot copy from stage {from:?}, it needs to be defined before current stage {stage:?}")]
+    CopyFromLaterStage {
+        /// The origin as written.
+        from: String,
+        /// The stage with the copy.
+        stage: String,
+    },
+    /// A mount from a stage that comes later.
+    #[error(
+        "cannot mount from stage {from:?} to {target:?}, stage needs to be defined before current command"
+    )]
+    MountFromLaterStage {
+        /// The origin as written.
+        from: String,
+        /// Where it was to be mounted.
+        target: String,
+    },
+    /// Stages that need each other.
+    #[error("circular dependency detected on stage: {0}")]
+    Circular(String),
+    /// A trigger of the base image, or of the stage that is the base, cannot be read.
+    #[error("{message}")]
+    Trigger {
+        /// The trigger.
+        trigger: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A `--mount` that makes no sense with the values of its variables.
+    #[error(transparent)]
+    Mount(#[from] MountError),
+    /// A mount in place of the root.
+    #[error("invalid mount target {0:?}")]
+    MountTarget(String),
+    /// Something that the build has to allow.
+    #[error("{0} is not allowed")]
+    NotAllowed(Entitlement),
+    /// `--device`.
+    #[error("device {0:?} cannot be given to a step: devices are not supported")]
+    Device(String),
+    /// RUN with an empty list of arguments.
+    #[error("RUN requires a command")]
+    NoCommand,
+    /// `--chmod` with something that is no mode.
+    #[error(transparent)]
+    Mode(#[from] ModeError),
+    /// `--checksum` with several sources.
+    #[error("checksum can't be specified for multiple sources")]
+    ChecksumOfSeveral,
+    /// `--checksum` of a file of the context.
+    #[error("checksum requires HTTP(S) or Git sources")]
+    ChecksumOfLocal,
+    /// `--checksum` with something that is no digest.
+    #[error("invalid checksum: {0}")]
+    Checksum(#[source] DigestError),
+    /// `--checksum` and the query of the URL want different commits.
+    #[error("checksum mismatch {0:?} != {1:?}")]
+    ChecksumConflict(String, String),
+    /// `--keep-git-dir` and the query of the URL contradict each other.
+    #[error("inconsistent keep-git-dir configuration")]
+    KeepGitDirectoryConflict,
+    /// COPY of a URL.
+    #[error("source can't be a URL for COPY")]
+    CopyOfUrl,
+    /// COPY of a git repository.
+    #[error("source can't be a git ref for COPY")]
+    CopyOfGit,
+    /// The query of a git reference cannot be read.
+    #[error(transparent)]
+    GitReference(#[from] GitReferenceError),
+    /// EXPOSE of something that is no port.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// VOLUME with an empty path.
+    #[error("VOLUME specified can not be an empty string")]
+    EmptyVolume,
+    /// STOPSIGNAL of something that is no signal.
+    #[error("invalid signal: {0}")]
+    Signal(String),
+    /// `SOURCE_DATE_EPOCH` is neither a number nor something that has a time.
+    #[error("invalid SOURCE_DATE_EPOCH: {0}")]
+    SourceDateEpoch(String),
+    /// `SOURCE_DATE_EPOCH` names a stage of which no time can be told.
+    #[error("SOURCE_DATE_EPOCH stage {0}")]
+    SourceDateEpochStage(&'static str),
+}
+
+impl Fault {
+    fn focus(&self) -> Option<Span> {
+        match self {
+            Self::Expand(error) => Some(error.span),
+            Self::Mount(error) => Some(error.span),
+            _ => None,
+        }
+    }
+}
+
+impl Fault {
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Mount(error) => error.help(),
+            Self::NotAllowed(entitlement) => Some(format!("--allow {entitlement}")),
+            _ => None,
+        }
+    }
+}
+
+fn names(rules: &[Rule]) -> String {
+    rules.iter().map(|rule| rule.name()).collect::<Vec<_>>().join(", ")
+}
+
+fn did_you_mean(similar: Option<&str>) -> String {
+    similar.map(|similar| format!(" (did you mean {similar}?)")).unwrap_or_default()
+}

@@ -1,0 +1,260 @@
+//! [`plan`]: from the syntax tree to the plan, or to the names that are missing for it.
+//!
+//! Planning a Dockerfile for a platform goes through these steps:
+//!
+//! 1. [`crate::scope`] gives the global arguments their values, which decide what FROM lines say.
+//! 2. [`crate::stages`] finds out what every stage is based on and which stages it copies from, and
+//!    from that which stages the target needs.
+//! 3. [`crate::external`] looks up the images and contexts of those stages. What has no pin yet is
+//!    asked for, all at once; base images bring triggers (`ONBUILD`), which can need more.
+//! 4. [`crate::lower`] folds the instructions of each stage over its state, which adds vertices to
+//!    the graph and entries to the image config.
+
+use std::collections::BTreeSet;
+
+use graph::{Graph, Name, Pins, VertexId};
+use image::{Digest, ImageConfig, Platform};
+use parser::Dockerfile;
+
+use crate::epoch;
+use crate::error::{Fault, PlanError, Problem};
+use crate::lint::options::CheckOptions;
+use crate::lint::{self, Linter, Warning};
+use crate::lower::{self, StageState};
+use crate::options::PlanOptions;
+use crate::scope::GlobalScope;
+use crate::stages::StageTable;
+use crate::steps::Steps;
+
+/// What comes of planning.
+#[derive(Clone, Debug)]
+pub enum Planned {
+    /// Names that have to be pinned first: plan again with their pins added.
+    Needs(Vec<Name>),
+    /// The plan.
+    Ready(Box<Plan>),
+}
+
+/// What a build does and what comes of it.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// All steps.
+    pub graph: Graph,
+    /// One result for each platform, in the order in which they were asked for.
+    pub targets: Vec<Target>,
+    /// What users see of the vertices.
+    pub steps: Steps,
+    /// What the lint rules found, in the order of the text.
+    pub warnings: Vec<Warning>,
+    /// Vertices that run even if their results are known (`--no-cache-filter`).
+    pub uncached: BTreeSet<VertexId>,
+    /// The time of everything that is made, in seconds since 1970, if `SOURCE_DATE_EPOCH` gives it.
+    pub source_date_epoch: Option<i64>,
+}
+
+impl Plan {
+    /// The vertices whose results are wanted.
+    pub fn roots(&self) -> impl Iterator<Item = VertexId> {
+        self.targets.iter().map(|target| target.rootfs)
+    }
+}
+
+/// One image that the build makes.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// What it was asked to be for.
+    pub platform: Platform,
+    /// The vertex whose result is its root filesystem.
+    pub rootfs: VertexId,
+    /// Its config. The diff ids are those of the base; entries of `history` that are new have no
+    /// time yet.
+    pub config: ImageConfig,
+    /// The layers on top of the base's, lowest first.
+    pub layers: Vec<LayerOrigin>,
+    /// The image that it is built on; none on `scratch` and on contexts that are no images.
+    pub base: Option<BaseImage>,
+}
+
+/// Where a layer comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LayerOrigin {
+    /// The vertex whose result has the layer on top.
+    pub vertex: VertexId,
+    /// The layer's entry in the history of the config.
+    pub history: usize,
+}
+
+/// An image that a target is built on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BaseImage {
+    /// The name as the pins have it.
+    pub name: graph::name::ImageName,
+    /// What it was resolved to; none for an image of the local store only.
+    pub resolved: Option<Digest>,
+    /// Its own config.
+    pub config: ImageConfig,
+}
+
+/// Plans the build of a Dockerfile that was parsed without errors.
+///
+/// It is called again and again, with more pins each time, until the plan is ready. One call asks
+/// for all names that can be known, so there are two rounds at most, and one more for triggers of
+/// base images that name images.
+pub fn plan(dockerfile: &Dockerfile, options: &PlanOptions, pins: &Pins) -> Result<Planned, PlanError> {
+    let check = match check_options(dockerfile, options) {
+        Ok(check) => check,
+        Err(problem) => return Err(PlanError { problems: vec![*problem], warnings: Vec::new() }),
+    };
+    let mut planner = Planner {
+        dockerfile,
+        options,
+        pins,
+        graph: Graph::default(),
+        steps: Steps::default(),
+        uncached: BTreeSet::new(),
+        linter: Linter::new(check),
+        problems: Vec::new(),
+        needs: Vec::new(),
+        source_date_epoch: None,
+    };
+    let targets = planner.targets();
+    planner.finish(targets)
+}
+
+/// The options of the lint rules: the build argument, or else the directive.
+fn check_options(dockerfile: &Dockerfile, options: &PlanOptions) -> Result<CheckOptions, Box<Problem>> {
+    let directive = dockerfile.directives.check.as_ref();
+    match (options.build_args.get("BUILDKIT_DOCKERFILE_CHECK"), directive) {
+        (Some(text), _) => {
+            CheckOptions::parse(text).map_err(|error| Box::new(Problem::of_options(error.into())))
+        }
+        (None, Some(directive)) => CheckOptions::parse(&directive.value)
+            .map_err(|error| Box::new(Problem::at(directive.span, error.into()))),
+        (None, None) => Ok(CheckOptions::default()),
+    }
+}
+
+/// A plan in the making.
+#[derive(Debug)]
+pub(crate) struct Planner<'a> {
+    pub(crate) dockerfile: &'a Dockerfile,
+    pub(crate) options: &'a PlanOptions,
+    pub(crate) pins: &'a Pins,
+    pub(crate) graph: Graph,
+    pub(crate) steps: Steps,
+    pub(crate) uncached: BTreeSet<VertexId>,
+    pub(crate) linter: Linter,
+    problems: Vec<Problem>,
+    needs: Vec<Name>,
+    source_date_epoch: Option<i64>,
+}
+
+impl Planner<'_> {
+    /// Remembers what is wrong. Every platform finds the same mistakes; each counts once.
+    pub(crate) fn report(&mut self, problem: Problem) {
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
+    }
+
+    /// Asks for a name to be pinned.
+    pub(crate) fn need(&mut self, name: Name) {
+        if !self.needs.contains(&name) {
+            self.needs.push(name);
+        }
+    }
+
+    fn targets(&mut self) -> Vec<Target> {
+        if self.dockerfile.stages.is_empty() {
+            self.report(Problem::of_options(Fault::NoStages));
+            return Vec::new();
+        }
+        lint::check_text(&mut self.linter, self.dockerfile);
+        self.options.platforms().iter().filter_map(|platform| self.target(platform)).collect()
+    }
+
+    fn finish(self, targets: Vec<Target>) -> Result<Planned, PlanError> {
+        let mut problems = self.problems;
+        if problems.is_empty() && !self.needs.is_empty() {
+            return Ok(Planned::Needs(self.needs));
+        }
+        if problems.is_empty()
+            && let Some(rules) = self.linter.violations()
+        {
+            problems.push(Problem::of_options(Fault::Lint(rules)));
+        }
+        let warnings = self.linter.into_warnings();
+        if !problems.is_empty() {
+            return Err(PlanError { problems, warnings });
+        }
+        Ok(Planned::Ready(Box::new(Plan {
+            graph: self.graph,
+            targets,
+            steps: self.steps,
+            warnings,
+            uncached: self.uncached,
+            source_date_epoch: self.source_date_epoch,
+        })))
+    }
+
+    /// The target for one platform; `None` if something is wrong or has to be pinned first.
+    fn target(&mut self, platform: &Platform) -> Option<Target> {
+        let scope = self.global_scope(platform)?;
+        let mut table = StageTable::read(self, &scope, platform)?;
+        let target = table.find_target(self)?;
+        if !table.check_for_cycles(self) {
+            return None;
+        }
+        let needed = table.resolve(self, target)?;
+        let states = lower::stages(self, &table, &scope, &needed)?;
+        Some(self.finished(states.into_iter().nth(target.0)??, platform))
+    }
+
+    fn global_scope(&mut self, platform: &Platform) -> Option<GlobalScope> {
+        // With the defaults alone the file should make sense too.
+        if let Ok(defaults) = GlobalScope::with_defaults_only(self.dockerfile, self.options, platform) {
+            lint::invalid_default_arg_in_from::check(&mut self.linter, self.dockerfile, &defaults.values);
+        }
+        let scope = match GlobalScope::new(self.dockerfile, self.options, platform) {
+            Ok(scope) => scope,
+            Err(error) => {
+                let args = &self.dockerfile.global_args;
+                let around = args.iter().map(|arg| arg.span).find(|span| span.to(error.span) == *span);
+                self.report(Problem::at(around.unwrap_or(error.span), error.into()));
+                return None;
+            }
+        };
+        match epoch::resolve(self, scope) {
+            Ok((scope, epoch)) => {
+                self.source_date_epoch = epoch;
+                scope
+            }
+            Err(problem) => {
+                self.report(*problem);
+                None
+            }
+        }
+    }
+
+    /// What the state of the target stage is as an image for that platform.
+    fn finished(&self, state: StageState, platform: &Platform) -> Target {
+        let (mut config, layers, base) = (state.config, state.layers, state.base);
+        config.config.env = state.listed.into_values().collect();
+        config.config.labels.extend(self.options.labels.clone());
+        if !self.options.target_platforms.is_empty() {
+            let same = config.os == platform.os && config.architecture == platform.architecture;
+            config.os.clone_from(&platform.os);
+            config.architecture.clone_from(&platform.architecture);
+            if platform.variant.is_some() || !same {
+                config.variant.clone_from(&platform.variant);
+            }
+            if platform.os_version.is_some() || !same {
+                config.os_version.clone_from(&platform.os_version);
+            }
+        }
+        let normalised = config.platform();
+        (config.os, config.architecture, config.variant) =
+            (normalised.os, normalised.architecture, normalised.variant);
+        Target { platform: platform.clone(), rootfs: state.rootfs, config, layers, base }
+    }
+}

@@ -1,0 +1,425 @@
+//! The stages of a Dockerfile: what each is based on, what it copies from, and which are needed.
+
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
+
+use image::{Platform, Reference};
+use parser::ast::{Instruction, MountSpec, Spanned, Stage};
+use parser::{Span, Word};
+
+use crate::error::{Fault, Problem};
+use crate::external;
+use crate::lint::{from_platform_flag_const_disallowed, redundant_target_platform, undefined_arg_in_from};
+use crate::onbuild;
+use crate::options::StageSelection;
+use crate::plan::Planner;
+use crate::scope::{Expanded, GlobalScope, expand};
+use crate::suggest;
+
+/// The position of a stage in the Dockerfile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct StageId(pub(crate) usize);
+
+/// All stages, for one target platform.
+#[derive(Debug)]
+pub(crate) struct StageTable<'a> {
+    stages: Vec<StageEntry<'a>>,
+    by_name: HashMap<String, StageId>,
+    /// What is built for.
+    pub(crate) target_platform: Platform,
+}
+
+/// One stage.
+#[derive(Debug)]
+pub(crate) struct StageEntry<'a> {
+    /// Which one.
+    pub(crate) id: StageId,
+    /// FROM and the instructions as they were parsed.
+    pub(crate) syntax: &'a Stage,
+    /// What it is based on.
+    pub(crate) base: Base,
+    /// The platform: that of `--platform`, or else the one that is built for.
+    pub(crate) platform: Platform,
+    /// Triggers of the base, if they are known, then the stage's own instructions.
+    pub(crate) commands: Vec<Command<'a>>,
+    /// How many of the commands are triggers; none while they are not known.
+    triggers: Option<usize>,
+}
+
+/// What a stage is based on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Base {
+    /// Nothing.
+    Scratch,
+    /// An earlier stage.
+    Stage(StageId),
+    /// An image, or the named context in its place.
+    Image {
+        /// Its name.
+        reference: Reference,
+        /// The name as FROM has it, variables replaced.
+        written: String,
+    },
+    /// The whole stage is replaced by the named context of its name.
+    Replaced(Reference),
+}
+
+/// An instruction of a stage and where it takes files from.
+#[derive(Clone, Debug)]
+pub(crate) struct Command<'a> {
+    /// The instruction.
+    pub(crate) instruction: Cow<'a, Spanned<Instruction>>,
+    /// Whether it is a trigger of the base.
+    pub(crate) is_trigger: bool,
+    /// What `--from` names: of a COPY one at most, of a RUN one for each mount.
+    pub(crate) origins: Vec<Option<Origin>>,
+}
+
+/// What `--from` or the `from` of a mount names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The empty tree.
+    Scratch,
+    /// A stage.
+    Stage(StageId),
+    /// An image, or the named context in its place.
+    Image(Reference),
+}
+
+impl StageEntry<'_> {
+    /// The name for people: the one after AS, or `stage-N`.
+    pub(crate) fn name(&self) -> String {
+        self.syntax.name().map_or_else(|| format!("stage-{}", self.id.0), str::to_owned)
+    }
+
+    /// Where problems of the stage as a whole are.
+    pub(crate) fn span(&self) -> Span {
+        self.syntax.from.span
+    }
+
+    /// Whether a named context takes its place, so that its instructions do not count.
+    pub(crate) fn is_replaced(&self) -> bool {
+        matches!(self.base, Base::Replaced(_))
+    }
+
+    fn origins(&self) -> impl Iterator<Item = (&Command<'_>, &Origin)> {
+        let commands = if self.is_replaced() { &[] } else { self.commands.as_slice() };
+        commands
+            .iter()
+            .flat_map(|command| command.origins.iter().flatten().map(move |origin| (command, origin)))
+    }
+}
+
+impl<'a> StageTable<'a> {
+    /// Reads all FROM lines and `--from`s; `None` if something is wrong with any of them.
+    pub(crate) fn read(planner: &mut Planner<'a>, scope: &GlobalScope, target: &Platform) -> Option<Self> {
+        let mut table = Self { stages: Vec::new(), by_name: HashMap::new(), target_platform: target.clone() };
+        let mut complete = true;
+        for (index, syntax) in planner.dockerfile.stages.iter().enumerate() {
+            let id = StageId(index);
+            planner.linter.enter(&syntax.from.comments);
+            match table.read_from(planner, scope, syntax, target) {
+                Ok((base, platform)) => table.stages.push(StageEntry {
+                    id,
+                    syntax,
+                    base,
+                    platform,
+                    commands: Vec::new(),
+                    triggers: None,
+                }),
+                Err(problem) => {
+                    complete = false;
+                    planner.report(*problem);
+                }
+            }
+            if let Some(name) = syntax.name() {
+                table.by_name.insert(name.to_owned(), id);
+            }
+        }
+        planner.linter.enter(&[]);
+        if !complete {
+            return None;
+        }
+        table.read_commands(planner).then_some(table)
+    }
+
+    fn read_from(
+        &self,
+        planner: &mut Planner<'a>,
+        scope: &GlobalScope,
+        stage: &Stage,
+        target: &Platform,
+    ) -> Result<(Base, Platform), Box<Problem>> {
+        let from = &stage.from;
+        let fail = |fault| Box::new(Problem::at(from.span, fault));
+        let base = expand(&from.node.base, &scope.values).map_err(|error| fail(error.into()))?;
+        undefined_arg_in_from::check(&mut planner.linter, &base.unset, &scope.declared, from.span);
+        if base.text.is_empty() {
+            let problem = fail(Fault::BlankBase { written: from.node.base.as_written().to_owned() });
+            return Err(match base.unset.first() {
+                Some(name) => Box::new(problem.with_help(format!(
+                    "${name} has no value: declare it by an ARG before the first FROM, with a default or --build-arg"
+                ))),
+                None => problem,
+            });
+        }
+        let platform = match &from.node.platform {
+            Some(word) => read_platform(planner, scope, stage, word)?,
+            None => target.clone(),
+        };
+        let base = self.base_of(planner, stage, &base, &platform).map_err(fail)?;
+        Ok((base, platform))
+    }
+
+    fn base_of(
+        &self,
+        planner: &Planner<'a>,
+        stage: &Stage,
+        base: &Expanded,
+        platform: &Platform,
+    ) -> Result<Base, Fault> {
+        let replaced =
+            stage.name().filter(|name| planner.options.contexts.of_stage(name, platform).is_some());
+        if let Some(name) = replaced {
+            return Ok(Base::Replaced(read_reference(name)?));
+        }
+        if let Some(&earlier) = self.by_name.get(&base.text) {
+            return Ok(Base::Stage(earlier));
+        }
+        if base.text == "scratch" {
+            return Ok(Base::Scratch);
+        }
+        Ok(Base::Image { reference: read_reference(&base.text)?, written: base.text.clone() })
+    }
+
+    fn read_commands(&mut self, planner: &mut Planner<'a>) -> bool {
+        let mut complete = true;
+        for index in 0..self.stages.len() {
+            let syntax = self.stages[index].syntax;
+            for instruction in &syntax.instructions {
+                match self.command(Cow::Borrowed(instruction), false) {
+                    Ok(command) => self.stages[index].commands.push(command),
+                    Err(fault) => {
+                        complete = false;
+                        planner.report(Problem::at(instruction.span, fault));
+                    }
+                }
+            }
+        }
+        complete
+    }
+
+    /// An instruction with its origins looked up.
+    pub(crate) fn command(
+        &self,
+        instruction: Cow<'a, Spanned<Instruction>>,
+        is_trigger: bool,
+    ) -> Result<Command<'a>, Fault> {
+        let origins = match &instruction.node {
+            Instruction::Copy(copy) => match &copy.from {
+                Some(from) => vec![Some(self.copy_origin(&from.text)?)],
+                None => Vec::new(),
+            },
+            Instruction::Run(run) => {
+                run.mounts.iter().map(|mount| self.mount_origin(mount)).collect::<Result<_, _>>()?
+            }
+            _ => Vec::new(),
+        };
+        Ok(Command { instruction, is_trigger, origins })
+    }
+
+    /// What `COPY --from` names: a stage by its number or name, or an image.
+    fn copy_origin(&self, from: &str) -> Result<Origin, Fault> {
+        if from.contains('$') {
+            return Err(Fault::VariableInFrom);
+        }
+        match from.parse::<i64>() {
+            Ok(number) => usize::try_from(number)
+                .ok()
+                .filter(|number| *number < self.stages.len())
+                .map(|number| Origin::Stage(StageId(number)))
+                .ok_or_else(|| Fault::StageIndex(from.to_owned())),
+            Err(_) => self.named_origin(from),
+        }
+    }
+
+    fn mount_origin(&self, mount: &MountSpec) -> Result<Option<Origin>, Fault> {
+        mount.from().map(|name| self.named_origin(name)).transpose()
+    }
+
+    fn named_origin(&self, name: &str) -> Result<Origin, Fault> {
+        if let Some(&stage) = self.by_name.get(&name.to_lowercase()) {
+            return Ok(Origin::Stage(stage));
+        }
+        if name == "scratch" {
+            return Ok(Origin::Scratch);
+        }
+        read_reference(name).map(Origin::Image)
+    }
+
+    /// The stage of that id.
+    pub(crate) fn stage(&self, id: StageId) -> &StageEntry<'a> {
+        &self.stages[id.0]
+    }
+
+    /// All stages, in the order of the file.
+    pub(crate) fn stages(&self) -> &[StageEntry<'a>] {
+        &self.stages
+    }
+
+    /// Whether images other than bases, or several stages, are in the file, so that a step has to
+    /// tell its stage.
+    pub(crate) fn names_are_told(&self) -> bool {
+        let uses_image = |stage: &StageEntry<'_>| {
+            let foreign = |(_, origin): (_, &Origin)| !matches!(origin, Origin::Stage(_));
+            stage.origins().any(foreign)
+        };
+        self.stages.len() > 1 || self.stages.iter().any(uses_image)
+    }
+
+    /// The stage that is asked for.
+    pub(crate) fn find_target(&self, planner: &mut Planner<'a>) -> Option<StageId> {
+        let last = self.stages.last().map(|stage| stage.id);
+        let Some(name) = planner.options.target.as_deref().filter(|name| !name.is_empty()) else {
+            return last;
+        };
+        let found = self.by_name.get(&name.to_lowercase()).copied();
+        if found.is_none() {
+            let names: Vec<String> = self.stages.iter().map(StageEntry::name).collect();
+            let similar = suggest::closest(name, names.iter().map(String::as_str)).map(str::to_owned);
+            planner.report(Problem::of_options(Fault::UnknownTarget { name: name.to_owned(), similar }));
+        }
+        found
+    }
+
+    /// Looks for stages that copy from each other; false if there are some.
+    pub(crate) fn check_for_cycles(&self, planner: &mut Planner<'a>) -> bool {
+        let mut finished = vec![false; self.stages.len()];
+        for start in &self.stages {
+            if finished[start.id.0] {
+                continue;
+            }
+            // Depth first, with the way from the start kept; a stage that is on it closes a cycle.
+            let mut first_copy = start.span();
+            let mut way = vec![(start.id, self.copies_from(start.id))];
+            while let Some((stage, waiting)) = way.last_mut() {
+                let Some((next, span)) = waiting.pop() else {
+                    finished[stage.0] = true;
+                    way.pop();
+                    continue;
+                };
+                if way.len() == 1 {
+                    first_copy = span;
+                }
+                if way.iter().any(|(stage, _)| *stage == next) {
+                    planner.report(Problem::at(first_copy, Fault::Circular(start.name())));
+                    return false;
+                }
+                if !finished[next.0] {
+                    way.push((next, self.copies_from(next)));
+                }
+            }
+        }
+        true
+    }
+
+    fn copies_from(&self, id: StageId) -> Vec<(StageId, Span)> {
+        let origins = self.stage(id).origins();
+        origins
+            .filter_map(|(command, origin)| match origin {
+                Origin::Stage(stage) => Some((*stage, command.instruction.span)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The stages that are needed for the target, after their triggers were added. `None` if pins
+    /// are missing, which are asked for, or something is wrong.
+    pub(crate) fn resolve(
+        &mut self,
+        planner: &mut Planner<'a>,
+        target: StageId,
+    ) -> Option<BTreeSet<StageId>> {
+        loop {
+            let needed = match planner.options.stages {
+                StageSelection::Target => self.needed_by(target),
+                StageSelection::All => self.stages.iter().map(|stage| stage.id).collect(),
+            };
+            let missing = external::missing(planner, self, &needed);
+            let mut changed = false;
+            for id in &needed {
+                if self.stages[id.0].triggers.is_some() {
+                    continue;
+                }
+                if let Some(commands) = onbuild::triggers(planner, self, *id)? {
+                    let stage = &mut self.stages[id.0];
+                    stage.triggers = Some(commands.len());
+                    changed |= !commands.is_empty();
+                    stage.commands.splice(0..0, commands);
+                }
+            }
+            if !changed {
+                return (!missing).then_some(needed);
+            }
+            if !self.check_for_cycles(planner) {
+                return None;
+            }
+        }
+    }
+
+    fn needed_by(&self, target: StageId) -> BTreeSet<StageId> {
+        let mut needed = BTreeSet::new();
+        let mut waiting = vec![target];
+        while let Some(id) = waiting.pop() {
+            if !needed.insert(id) {
+                continue;
+            }
+            if let Base::Stage(base) = self.stage(id).base {
+                waiting.push(base);
+            }
+            waiting.extend(self.copies_from(id).into_iter().map(|(stage, _)| stage));
+        }
+        needed
+    }
+}
+
+fn read_reference(name: &str) -> Result<Reference, Fault> {
+    let reference: Result<Reference, _> = name.parse();
+    reference
+        .map(Reference::with_default_tag)
+        .map_err(|source| Fault::BaseName { name: name.to_owned(), source })
+}
+
+fn read_platform(
+    planner: &mut Planner<'_>,
+    scope: &GlobalScope,
+    stage: &Stage,
+    word: &Word,
+) -> Result<Platform, Box<Problem>> {
+    let span = stage.from.span;
+    let written = word.as_written();
+    let expanded = expand(word, &scope.values).map_err(|error| Box::new(Problem::at(span, error.into())))?;
+    let target = scope.values.get("TARGETPLATFORM");
+    undefined_arg_in_from::check(&mut planner.linter, &expanded.unset, &scope.declared, span);
+    redundant_target_platform::check(&mut planner.linter, written, &expanded, target, span);
+    let similar = |problem: Problem| {
+        let similar = expanded.unset.iter().find_map(|name| suggest::closest(name, scope.values.names()));
+        Box::new(match similar {
+            Some(similar) => problem.with_help(format!("did you mean ${similar}?")),
+            None => problem,
+        })
+    };
+    if expanded.text.is_empty() {
+        return Err(similar(Problem::at(span, Fault::EmptyPlatform { written: written.to_owned() })));
+    }
+    match expanded.text.parse::<Platform>() {
+        Ok(platform) => {
+            let linter = &mut planner.linter;
+            from_platform_flag_const_disallowed::check(linter, stage.name(), &expanded, &platform, span);
+            Ok(platform)
+        }
+        Err(source) => {
+            Err(similar(Problem::at(span, Fault::Platform { written: written.to_owned(), source })))
+        }
+    }
+}
