@@ -14,14 +14,15 @@
 //! 4. A reader of the tree ([`ast`]) finds each argument unexpanded; a [`Word`] becomes a `String` only
 //!    by [`Word::expand`], so no `$VAR` can get past it.
 //!
-//! [`span`] has places and lines, [`diagnostic`] what is reported, [`heredoc`] here-documents, [`suggest`]
-//! the did-you-mean rule.
+//! [`ignore`] is the `.dockerignore` matcher. [`span`] has places and lines, [`diagnostic`] what is reported,
+//! [`heredoc`] here-documents, [`suggest`] the did-you-mean rule.
 #![forbid(unsafe_code)]
 
 pub mod ast;
 pub mod diagnostic;
 mod grammar;
 pub mod heredoc;
+pub mod ignore;
 pub mod instruction;
 mod lines;
 mod parse;
