@@ -1,0 +1,175 @@
+//! Starting a container, and what a running one can be asked.
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use image::{ContainerConfig, ImagePath};
+use sandbox::{
+    Exit, Killer, Mount, MountKind, Network, Process, Rootfs, Running, Sandbox, SandboxError, Spec, Stdio,
+};
+use store::{Attributes, Draft, MountPoint, MountPointKind, Snapshot, Store, StoreError, Timestamp};
+
+use crate::command::{self, NoCommand, RunOptions, Volume};
+use crate::surroundings;
+use crate::user::{self, UserLookupError};
+
+/// Why a container could not be run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// There is nothing to run.
+    #[error(transparent)]
+    NoCommand(#[from] NoCommand),
+    /// The user is not known to the image.
+    #[error("cannot run as user {user:?}")]
+    User {
+        /// The user.
+        user: String,
+        /// Why not.
+        #[source]
+        source: UserLookupError,
+    },
+    /// The source of a volume could not be made or looked at.
+    #[error("cannot use {} as a volume", path.display())]
+    Volume {
+        /// The path on the host.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// The process could not be started, or got lost.
+    #[error("cannot run {command:?}")]
+    Sandbox {
+        /// The command and its arguments, joined by blanks.
+        command: String,
+        /// What failed: the command that is missing, a mount, a namespace.
+        #[source]
+        source: SandboxError,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A running container. Dropping it kills its processes and deletes what they wrote.
+#[derive(Debug)]
+pub struct Container {
+    command: String,
+    running: Running,
+    // After `running`: the processes end before their file system goes.
+    _draft: Draft,
+}
+
+impl Container {
+    /// Waits until the first process ends; all others are gone then too.
+    pub fn wait(&mut self) -> Result<Exit, RunError> {
+        self.running.wait().map_err(|source| RunError::Sandbox { command: self.command.clone(), source })
+    }
+
+    /// A handle to send signals to the first process from elsewhere.
+    pub fn killer(&self) -> Killer {
+        self.running.killer()
+    }
+
+    /// The other end of the container's terminal, once, if it has one.
+    pub fn terminal(&mut self) -> Option<OwnedFd> {
+        self.running.terminal()
+    }
+}
+
+/// Starts a container of an image.
+pub fn start(
+    store: &Store,
+    sandbox: &Sandbox,
+    (config, root): (&ContainerConfig, &Snapshot),
+    options: &RunOptions,
+    stdio: Stdio,
+) -> Result<Container, RunError> {
+    let draft = store.draft(root)?;
+    let arguments = command::arguments(config, options)?;
+    let spec = specify(&draft, config, options, &arguments)?;
+    let command = arguments.join(" ");
+    match sandbox.spawn(&spec, stdio) {
+        Ok(running) => Ok(Container { command, running, _draft: draft }),
+        Err(source) => Err(RunError::Sandbox { command, source }),
+    }
+}
+
+fn specify(
+    draft: &Draft,
+    config: &ContainerConfig,
+    options: &RunOptions,
+    arguments: &[String],
+) -> Result<Spec, RunError> {
+    let name = options.user.as_deref().unwrap_or(&config.user);
+    let user = user::lookup(&draft.parent().tree(), name)
+        .map_err(|source| RunError::User { user: name.to_owned(), source })?;
+    let hostname = options.hostname.clone().unwrap_or_else(made_up_hostname);
+    let image_directory = Some(config.working_dir.as_str()).filter(|directory| !directory.is_empty());
+    let cwd = ImagePath::new(options.working_directory.as_deref().or(image_directory).unwrap_or("/"));
+    make_directory(draft, &cwd)?;
+
+    let mut process = Process::new(arguments);
+    let home = user.home.as_deref().filter(|home| !home.is_empty()).unwrap_or("/");
+    process.env = command::variables(config, options, &hostname, home)
+        .into_iter()
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect();
+    process.cwd = cwd.as_str().into();
+    process.uid = user.uid;
+    process.gid = user.gid;
+    process.additional_gids = user.additional_gids;
+    process.terminal = options.terminal;
+
+    let mut mounts: Vec<(MountPoint, MountKind)> = Vec::new();
+    for (path, text) in surroundings::files(&hostname, &[], &surroundings::host_resolv_conf()) {
+        mounts.push((MountPoint { path, kind: MountPointKind::File }, surroundings::memory_file(&text)));
+    }
+    for volume in &options.volumes {
+        mounts.push(mount_of(volume)?);
+    }
+    let own = surroundings::mount_points();
+    let own_count = sandbox::MOUNT_POINTS.len();
+    let points: Vec<MountPoint> = own.chain(mounts.iter().map(|(point, _)| point.clone())).collect();
+    let stack = draft.stack(&points)?;
+    let overlay = sandbox::Overlay { lowers: stack.lowers, upper: stack.upper, work: stack.work };
+
+    let mut spec = Spec::new(Rootfs::Overlay(overlay), process);
+    let targets = stack.resolved.into_iter().skip(own_count);
+    spec.mounts = targets.zip(mounts).map(|(target, (_, kind))| Mount { target, kind }).collect();
+    spec.hostname = hostname;
+    spec.network = if options.without_network { Network::None } else { Network::Host };
+    Ok(spec)
+}
+
+fn mount_of(volume: &Volume) -> Result<(MountPoint, MountKind), RunError> {
+    let failed = |source| RunError::Volume { path: volume.source.clone(), source };
+    if !volume.source.try_exists().map_err(failed)? {
+        fs::create_dir_all(&volume.source).map_err(failed)?;
+    }
+    let kind = if volume.source.is_dir() { MountPointKind::Directory } else { MountPointKind::File };
+    let point = MountPoint { path: volume.target.clone(), kind };
+    let bind =
+        MountKind::Bind { source: volume.source.clone(), read_only: volume.read_only, recursive: true };
+    Ok((point, bind))
+}
+
+/// Makes the working directory where the image lacks it, as Docker does.
+fn make_directory(draft: &Draft, path: &ImagePath) -> Result<(), RunError> {
+    let mut editor = draft.editor();
+    let place = editor.resolve(path)?;
+    if place.entry.is_none() {
+        let attributes = Attributes { mode: 0o755, uid: 0, gid: 0, mtime: Timestamp::now() };
+        editor.make_directory_all(&place.path, &attributes)?;
+    }
+    Ok(editor.finish()?)
+}
+
+/// Twelve hexadecimal digits, like the short id that Docker uses.
+fn made_up_hostname() -> String {
+    let now = Timestamp::now();
+    let seed = format!("{} {} {}", std::process::id(), now.seconds, now.nanoseconds);
+    image::Digest::of(seed.as_bytes()).short()
+}
