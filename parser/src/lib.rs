@@ -14,12 +14,13 @@
 //! 4. A reader of the tree ([`ast`]) finds each argument unexpanded; a [`Word`] becomes a `String` only
 //!    by [`Word::expand`], so no `$VAR` can get past it.
 //!
-//! [`ignore`] is the `.dockerignore` matcher. [`span`] has places and lines, [`diagnostic`] what is reported,
+//! [`dump()`] writes the tree as text. [`ignore`] is the `.dockerignore` matcher. [`span`] has places and lines, [`diagnostic`] what is reported,
 //! [`heredoc`] here-documents, [`suggest`] the did-you-mean rule.
 #![forbid(unsafe_code)]
 
 pub mod ast;
 pub mod diagnostic;
+mod dump;
 mod grammar;
 pub mod heredoc;
 pub mod ignore;
@@ -32,6 +33,7 @@ pub mod word;
 
 pub use ast::{Dockerfile, Instruction, Parsed, Spanned, Stage};
 pub use diagnostic::{Code, Diagnostic, Severity};
+pub use dump::dump;
 pub use parse::{parse, parse_instruction};
 pub use span::{LineIndex, Span};
 pub use word::Word;

@@ -1,0 +1,4 @@
+ARG ok
+RUN too early
+ENV also=early
+FROM alpine

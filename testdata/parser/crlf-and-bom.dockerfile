@@ -1,0 +1,7 @@
+﻿# escape=`
+FROM alpine
+RUN a `
+  b
+RUN <<EOF
+kept
+EOF

@@ -1,0 +1,4 @@
+# escape=!
+# escape=`
+# escape=\
+FROM alpine
