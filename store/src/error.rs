@@ -117,6 +117,9 @@ pub enum StoreError {
     /// A mount point would not be visible, because the draft already hides its place.
     #[error("no mount point can be made at /{0}: the draft's own files hide it")]
     MountPointHidden(TreePath),
+    /// A pattern is not well-formed: a `[` without `]`, an empty class, a `\\` at the end.
+    #[error("invalid pattern {0}")]
+    Pattern(String),
 }
 
 /// What is wrong with an entry of an archive.

@@ -58,6 +58,8 @@ pub use pack::{LayerEncoding, PackedLayer, write_tree};
 pub use path::TreePath;
 pub use snapshot::{InvalidSnapshotId, Snapshot, SnapshotId};
 pub use store::Store;
+pub use tree::digest::{ContentDigest, ContentOptions, ManifestEntry, ManifestKind};
 pub use tree::host::Keep;
+pub use tree::select::{Selected, Wildcards};
 pub use tree::{Entry, Tree, Walk};
 pub use xattrs::Xattrs;

@@ -25,12 +25,15 @@ pub(super) fn write(directory: &Path, root_entry: bool, out: impl Write) -> Resu
     packer.finish()
 }
 
-/// Writes the archive of a whole tree, its root directory included.
+/// Writes the archive of a whole tree. Its root has no entry: unpacking must not change the directory unpacked into.
 pub(super) fn write_tree(tree: &Tree, out: impl Write) -> Result<(), StoreError> {
     let mut archive = ArchiveWriter::new(out);
     let mut links: HashMap<Inode, TreePath> = HashMap::new();
     for entry in tree.walk(&tree.root()?) {
         let entry = entry?;
+        if entry.path().is_root() {
+            continue;
+        }
         let first = entry.hard_link().and_then(|inode| links.get(&inode));
         let body = match first {
             Some(first) => Some(Body::HardLink { target: first.as_bytes() }),

@@ -5,8 +5,8 @@
 //! several names as the first in order plus hard links. A parent directory has an entry exactly if the layer
 //! directory has it. The root has one (`./`) only where the layer changes it. Times are cut to seconds.
 //!
-//! A layer that came as an archive is not packed from its files, which need not give the same bytes, but from
-//! its original blob. All results are remembered in the database.
+//! A layer that came as an archive is given out from its original blob, because its files need not give the same
+//! bytes; without the blob they are packed if they do. All results are remembered in the database.
 
 pub(crate) mod archive;
 mod encoding;
@@ -62,14 +62,23 @@ impl Store {
     pub fn write_layer(&self, snapshot: &Snapshot, out: impl Write) -> Result<DiffId, StoreError> {
         let Some((layer, directory)) = snapshot.layer() else { return write_empty(out) };
         let row = self.layer_row(layer)?;
-        match row.diff_id {
-            Some(diff_id) if !row.canonical => self.write_original(diff_id, out),
-            _ => {
-                let mut hashing = Hashing { out, digester: Digester::new() };
-                layer::write(directory, row.root_entry, &mut hashing)?;
-                Ok(DiffId(hashing.digester.finish()))
-            }
+        let write_files = |out: &mut dyn Write| {
+            let mut hashing = Hashing { out, digester: Digester::new() };
+            layer::write(directory, row.root_entry, &mut hashing)?;
+            Ok(DiffId(hashing.digester.finish()))
+        };
+        let (mut out, diff_id) = match row.diff_id {
+            Some(diff_id) if !row.canonical => (out, diff_id),
+            _ => return write_files(&mut { out }),
+        };
+        if let Some(blob) = self.layer_blob(diff_id)? {
+            return self.write_original(diff_id, &blob, out);
         }
+        // An archive made here comes back to itself.
+        if write_files(&mut io::sink())? != diff_id {
+            return Err(StoreError::OriginalBlobMissing(diff_id));
+        }
+        write_files(&mut out)
     }
 
     /// The snapshot's own layer as a blob of that encoding, made unless the store has one already.
@@ -137,10 +146,14 @@ impl Store {
             .find(|descriptor| self.blobs().contains(&descriptor.digest)))
     }
 
-    fn write_original(&self, diff_id: DiffId, out: impl Write) -> Result<DiffId, StoreError> {
-        let descriptor = self.layer_blob(diff_id)?.ok_or(StoreError::OriginalBlobMissing(diff_id))?;
-        let mut archive =
-            decompress(self.blobs().open(&descriptor.digest)?).map_err(StoreError::ArchiveRead)?;
+    fn write_original(
+        &self,
+        diff_id: DiffId,
+        blob: &Descriptor,
+        out: impl Write,
+    ) -> Result<DiffId, StoreError> {
+        let compressed = self.blobs().open(&blob.digest)?;
+        let mut archive = decompress(compressed).map_err(StoreError::ArchiveRead)?;
         let mut hashing = Hashing { out, digester: Digester::new() };
         io::copy(&mut archive, &mut hashing).map_err(StoreError::ArchiveRead)?;
         match hashing.digester.finish() {

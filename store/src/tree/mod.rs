@@ -12,9 +12,12 @@
 //! so their trees are stable; a host directory may change while it is read, which can give a mixed view of its
 //! own files but never a file outside it.
 
+pub(crate) mod digest;
 pub(crate) mod host;
 pub(crate) mod layers;
+mod pattern;
 pub(crate) mod resolve;
+pub(crate) mod select;
 
 use std::ffi::OsStr;
 use std::fs::File;
