@@ -1,0 +1,3 @@
+# options: --build-context=files=dir --empty-context
+FROM files
+COPY a /b

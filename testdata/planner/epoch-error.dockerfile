@@ -1,0 +1,2 @@
+# options: --build-arg=SOURCE_DATE_EPOCH=yesterday
+FROM scratch

@@ -1,0 +1,5 @@
+FROM scratch AS one
+COPY --from=two /a /b
+FROM one AS two
+COPY x /
+# options: --target=two

@@ -1,0 +1,3 @@
+# options: --platform=linux/amd64
+FROM arm-only
+RUN x

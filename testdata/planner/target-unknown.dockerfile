@@ -1,0 +1,2 @@
+# options: --target=bild
+FROM scratch AS build

@@ -1,0 +1,5 @@
+# options: --target=First
+FROM scratch AS first
+COPY a /
+FROM first AS second
+COPY b /
