@@ -6,7 +6,9 @@ use graph::file::ModeError;
 use image::digest::DigestError;
 use image::platform::PlatformError;
 use image::reference::ReferenceError;
+use image::signal::InvalidSignal;
 use parser::Span;
+use parser::ignore::PatternError;
 use parser::instruction::MountError;
 use parser::word::ExpandError;
 
@@ -173,6 +175,9 @@ pub enum Fault {
     /// `--device`.
     #[error("device {0:?} cannot be given to a step: devices are not supported")]
     Device(String),
+    /// `--exclude` with something that is no pattern.
+    #[error(transparent)]
+    Exclude(#[from] PatternError),
     /// RUN with an empty list of arguments.
     #[error("RUN requires a command")]
     NoCommand,
@@ -210,8 +215,8 @@ pub enum Fault {
     #[error("VOLUME specified can not be an empty string")]
     EmptyVolume,
     /// STOPSIGNAL of something that is no signal.
-    #[error("invalid signal: {0}")]
-    Signal(String),
+    #[error(transparent)]
+    Signal(#[from] InvalidSignal),
     /// `SOURCE_DATE_EPOCH` is neither a number nor something that has a time.
     #[error("invalid SOURCE_DATE_EPOCH: {0}")]
     SourceDateEpoch(String),

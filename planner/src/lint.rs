@@ -13,6 +13,7 @@ pub(crate) mod options;
 mod rule;
 
 pub(crate) mod consistent_instruction_casing;
+pub(crate) mod copy_ignored_file;
 pub(crate) mod duplicate_stage_name;
 pub(crate) mod expose_invalid_format;
 pub(crate) mod expose_proto_casing;

@@ -5,6 +5,7 @@ use std::fmt;
 
 use graph::exec::{NetworkMode, Ulimit};
 use image::Platform;
+use parser::ignore::IgnoreFile;
 
 use crate::context::{MainContext, NamedContexts};
 
@@ -31,6 +32,8 @@ pub struct PlanOptions {
     pub contexts: NamedContexts,
     /// What COPY and ADD read from.
     pub main_context: MainContext,
+    /// The ignore file of the main context, if it is a local directory that has one.
+    pub ignore: Option<IgnoreFile>,
     /// `--network`: what RUN reaches unless it says otherwise.
     pub network: NetworkMode,
     /// The host name that RUN sees; none is `buildkitsandbox`, as in `BuildKit`.
@@ -91,6 +94,7 @@ impl PlanOptions {
             labels: BTreeMap::new(),
             contexts: NamedContexts::new(),
             main_context: MainContext::Directory,
+            ignore: None,
             network: NetworkMode::Default,
             hostname: None,
             extra_hosts: Vec::new(),

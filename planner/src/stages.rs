@@ -38,7 +38,8 @@ pub(crate) struct StageEntry<'a> {
     pub(crate) syntax: &'a Stage,
     /// What it is based on.
     pub(crate) base: Base,
-    /// The platform: that of `--platform`, or else the one that is built for.
+    /// The platform that its steps run on: for an image that of `--platform`, else that of the base
+    /// or the one that is built for.
     pub(crate) platform: Platform,
     /// Triggers of the base, if they are known, then the stage's own instructions.
     pub(crate) commands: Vec<Command<'a>>,
@@ -163,11 +164,17 @@ impl<'a> StageTable<'a> {
                 None => problem,
             });
         }
-        let platform = match &from.node.platform {
+        let asked = match &from.node.platform {
             Some(word) => read_platform(planner, scope, stage, word)?,
             None => target.clone(),
         };
-        let base = self.base_of(planner, stage, &base, &platform).map_err(fail)?;
+        let base = self.base_of(planner, stage, &base, &asked).map_err(fail)?;
+        // Only an image can be had for another platform; an earlier stage is what it is.
+        let platform = match &base {
+            Base::Scratch => target.clone(),
+            Base::Stage(earlier) => self.stages.get(earlier.0).map_or(asked, |stage| stage.platform.clone()),
+            Base::Image { .. } | Base::Replaced(_) => asked,
+        };
         Ok((base, platform))
     }
 
@@ -267,14 +274,9 @@ impl<'a> StageTable<'a> {
         &self.stages
     }
 
-    /// Whether images other than bases, or several stages, are in the file, so that a step has to
-    /// tell its stage.
+    /// Whether there are several stages, so that a step has to tell which one it is of.
     pub(crate) fn names_are_told(&self) -> bool {
-        let uses_image = |stage: &StageEntry<'_>| {
-            let foreign = |(_, origin): (_, &Origin)| !matches!(origin, Origin::Stage(_));
-            stage.origins().any(foreign)
-        };
-        self.stages.len() > 1 || self.stages.iter().any(uses_image)
+        self.stages.len() > 1
     }
 
     /// The stage that is asked for.

@@ -5,6 +5,8 @@ COPY src /src
 RUN fetch
 ARG TARGETARCH
 RUN make $TARGETARCH
+FROM build AS tested
+RUN test
 FROM busybox
-COPY --from=build /out /
+COPY --from=tested /out /
 WORKDIR /w

@@ -6,10 +6,12 @@ use graph::{Edge, FileOp, Op, VertexId};
 use image::{ImagePath, PathPattern};
 use parser::Word;
 use parser::ast::{Copy, CopySource as Written, InlineFile, Literal};
+use parser::ignore::IgnoreFile;
 
 use super::Lowering;
 use crate::error::Fault;
 use crate::external;
+use crate::lint::copy_ignored_file;
 use crate::paths;
 use crate::remote::{GitReference, is_http_url};
 use crate::stages::Origin;
@@ -94,6 +96,9 @@ impl Lowering<'_, '_> {
             match tree {
                 Some(tree) => {
                     for path in &request.paths {
+                        if origin.is_none() {
+                            self.check_ignored("Copy", path);
+                        }
                         sources.push(tree, source_pattern(path, request.parents), Unpack::Never);
                     }
                 }
@@ -124,6 +129,7 @@ impl Lowering<'_, '_> {
             link: flags.link,
             ..Request::default()
         };
+        IgnoreFile::of_patterns(request.excludes.iter().map(PathPattern::as_str))?;
         for source in sources {
             match source {
                 Written::Path(word) => request.paths.push(self.expand(word)?),
@@ -139,6 +145,13 @@ impl Lowering<'_, '_> {
         let expansion = file.heredoc.expand(|name| environment.get(name).map(str::to_owned))?;
         self.report_unset(expansion.unset.into_iter().collect());
         Ok((file.heredoc.name.clone(), expansion.text))
+    }
+
+    /// Warns of a source that is no file of the context because it is ignored.
+    pub(super) fn check_ignored(&mut self, verb: &str, source: &str) {
+        if let Some(ignore) = &self.planner.options.ignore {
+            copy_ignored_file::check(&mut self.planner.linter, verb, source, ignore, self.current.span);
+        }
     }
 
     /// Adds the vertex of a copy, or the two of one with `--link`: a layer of its own, and its

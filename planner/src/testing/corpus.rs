@@ -1,14 +1,19 @@
 //! The corpus in `testdata/planner`: a Dockerfile in, the dump of its plan out.
 //!
 //! `NAME.dockerfile` is planned with fake pins and compared with `NAME.plan`. Comments
-//! `# options: …` anywhere in the file are flags of the build. Where the two differ, what was found
-//! is written to `NAME.plan.new`: look at it, and rename it if it is right.
+//! `# options: …` anywhere in the file are flags of the build; `--ignore=A,B` stands for the
+//! lines of the ignore file.
+//!
+//! To rewrite plans after a wanted change, delete them and run the test once: it writes those that
+//! are missing, and fails, so that they are looked at.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use graph::exec::NetworkMode;
 use image::Platform;
 use parser::LineIndex;
+use parser::ignore::IgnoreFile;
 
 use super::plan_with_fake_pins;
 use crate::context::NamedContext;
@@ -21,27 +26,27 @@ fn corpus() -> PathBuf {
 
 #[test]
 fn plans_are_as_expected() {
-    let mut names: Vec<PathBuf> = std::fs::read_dir(corpus())
-        .expect("the corpus")
-        .map(|entry| entry.expect("an entry of the corpus").path())
+    let mut dockerfiles: Vec<PathBuf> = fs::read_dir(corpus())
+        .expect("the corpus is a folder of this repository")
+        .map(|entry| entry.expect("its entries can be read").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "dockerfile"))
         .collect();
-    names.sort();
-    assert!(!names.is_empty(), "the corpus is empty");
+    dockerfiles.sort();
+    assert!(!dockerfiles.is_empty(), "no corpus in {}", corpus().display());
     let mut wrong = Vec::new();
-    for path in names {
-        let text = std::fs::read_to_string(&path).expect("a Dockerfile");
-        let found = planned(&text);
+    for path in dockerfiles {
+        let plan = planned(&fs::read_to_string(&path).unwrap());
         let expected = path.with_extension("plan");
-        let new = path.with_extension("plan.new");
-        if std::fs::read_to_string(&expected).is_ok_and(|expected| expected == found) {
-            _ = std::fs::remove_file(new);
-        } else {
-            std::fs::write(&new, found).expect("the corpus is writable");
-            wrong.push(new);
+        match fs::read_to_string(&expected) {
+            Ok(expected) if expected == plan => {}
+            Ok(_) => wrong.push(format!("{} is planned as\n{plan}", path.display())),
+            Err(_) => {
+                fs::write(&expected, plan).unwrap();
+                wrong.push(format!("{} was missing and is written", expected.display()));
+            }
         }
     }
-    assert!(wrong.is_empty(), "other plans than expected: {wrong:#?}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 fn planned(text: &str) -> String {
@@ -88,6 +93,7 @@ fn options(text: &str) -> PlanOptions {
             "--allow" if value == "network.host" => options.allowed.push(Entitlement::NetworkHost),
             "--allow" => options.allowed.push(Entitlement::SecurityInsecure),
             "--empty-context" => options.main_context = MainContext::Empty,
+            "--ignore" => options.ignore = Some(IgnoreFile::parse(&value.replace(',', "\n")).0),
             "--add-host" => options.extra_hosts.push(value.to_owned()),
             _ => panic!("the corpus knows no flag {name}"),
         }
@@ -107,4 +113,31 @@ fn context(value: &str) -> NamedContext {
     } else {
         NamedContext::Directory
     }
+}
+
+#[test]
+fn whatever_parses_can_be_planned() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/parser");
+    let mut planned = 0;
+    for entry in fs::read_dir(folder).expect("the parser's corpus is a folder of this repository") {
+        let path = entry.expect("its entries can be read").path();
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        let parsed = parser::parse(&text);
+        if path.extension().is_none_or(|extension| extension != "dockerfile")
+            || parsed.diagnostics.iter().any(parser::Diagnostic::is_error)
+        {
+            continue;
+        }
+        planned += 1;
+        if let Err(error) = plan_with_fake_pins(&parsed.dockerfile, &super::options()).1 {
+            for problem in &error.problems {
+                let spans = problem.span.iter().chain(&problem.focus);
+                assert!(
+                    spans.into_iter().all(|span| text.get(span.range()).is_some()),
+                    "{path:?}: {problem:?}"
+                );
+            }
+        }
+    }
+    assert!(planned > 0, "no file of the parser's corpus parses");
 }
