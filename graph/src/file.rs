@@ -66,7 +66,8 @@ pub enum CopySource {
     Tree {
         /// The input.
         input: InputIndex,
-        /// A path or a pattern, relative to the input's root.
+        /// A path or a pattern, relative to the input's root; empty for the root itself. Where the copy
+        /// makes parents, a component `.` parts what is left out of the path from what is kept.
         pattern: PathPattern,
         /// What happens with archives.
         unpack: Unpack,

@@ -37,11 +37,8 @@ impl fmt::Display for PlanError {
     }
 }
 
-impl std::error::Error for PlanError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        std::error::Error::source(&self.problems.first()?.fault)
-    }
-}
+// The text of a fault tells its causes too, so there is no source to tell them again.
+impl std::error::Error for PlanError {}
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +75,7 @@ impl Problem {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// `# check=` or `BUILDKIT_DOCKERFILE_CHECK` cannot be read.
-    #[error("failed to parse check options")]
+    #[error("failed to parse check options: {0}")]
     CheckOptions(#[from] CheckOptionsError),
     /// Lint rules were violated, and that was to be an error.
     #[error("lint violation found for rules: {}", names(.0))]

@@ -50,3 +50,4 @@ pub use lint::{Rule, Warning};
 pub use options::{Entitlement, PlanOptions, StageSelection};
 pub use plan::{BaseImage, LayerOrigin, Plan, Planned, Target, plan};
 pub use steps::{Position, Step, Steps};
+pub use suggest::similar_base;

@@ -51,7 +51,7 @@ pub(crate) struct GlobalScope {
     pub(crate) declared: BTreeSet<String>,
 }
 
-/// The names of stages to build, which decide the value of `TARGETSTAGE`.
+/// The value of `TARGETSTAGE` if the stage to build has no name.
 pub(crate) const DEFAULT_STAGE: &str = "default";
 
 impl GlobalScope {

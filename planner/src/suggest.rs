@@ -1,4 +1,19 @@
 //! Did you mean …?
+//!
+//! Here case counts, as it does for variables and images; [`parser::suggest`] is for keywords, where it
+//! does not.
+
+use parser::{Dockerfile, Stage};
+
+/// Images that many Dockerfiles are based on.
+const COMMON_IMAGES: [&str; 7] = ["alpine", "busybox", "centos", "debian", "golang", "ubuntu", "fedora"];
+
+/// A stage of the file, or a well-known image, that the name of an image which does not exist may have
+/// been meant for.
+pub fn similar_base(dockerfile: &Dockerfile, name: &str) -> Option<String> {
+    let stages = dockerfile.stages.iter().filter_map(Stage::name);
+    closest(name, stages.chain(COMMON_IMAGES)).map(str::to_owned)
+}
 
 /// The candidate that differs from `word` by the fewest edits, if that are less than three. None
 /// also if the word itself is a candidate: then something else is wrong.
@@ -18,7 +33,7 @@ pub(crate) fn closest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>)
 
 #[cfg(test)]
 mod tests {
-    use super::closest;
+    use super::{closest, similar_base};
 
     #[test]
     fn up_to_two_edits_are_near() {
@@ -27,5 +42,13 @@ mod tests {
         assert_eq!(near("tes"), Some("test"));
         assert_eq!(near("test"), None);
         assert_eq!(near("release"), None);
+    }
+
+    #[test]
+    fn stages_and_well_known_images_are_bases() {
+        let dockerfile = crate::testing::parse("FROM scratch AS builder\n");
+        assert_eq!(similar_base(&dockerfile, "buidler").as_deref(), Some("builder"));
+        assert_eq!(similar_base(&dockerfile, "ubunt").as_deref(), Some("ubuntu"));
+        assert_eq!(similar_base(&dockerfile, "example.com/app"), None);
     }
 }

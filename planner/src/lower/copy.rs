@@ -188,6 +188,7 @@ impl Lowering<'_, '_> {
         let copied = self.add_vertex(copy, inputs);
         if is_linked {
             self.show(copied, label.clone());
+            let label = label.replacen("] ", "] LINK ", 1);
             let inputs = vec![Edge::definition(self.state.rootfs), Edge::definition(copied)];
             let merged = self.planner.graph.add(Op::Merge, inputs);
             self.advance(merged, label);
