@@ -140,6 +140,18 @@ fn layers_apply_onto_each_other() {
 }
 
 #[test]
+fn an_opaque_root_hides_everything_below() {
+    let (_root, store) = store();
+    let base = unpack(&store, &store.scratch(), &Tar::new().directory("dir/").file("dir/old", "1").finish());
+    let top = Tar::new().file("dir/before", "2").file(".wh..wh..opq", "").file("dir/after", "3").finish();
+    let top = unpack(&store, &base, &top);
+    assert_eq!(
+        dump(&top.tree()),
+        "d 755 0 .\nd 755 1000 dir\nf 644 1000 dir/after 3\nf 644 1000 dir/before 2\n"
+    );
+}
+
+#[test]
 fn hostile_entries_are_refused_and_write_nothing_outside() {
     for (archive, expected) in [
         (Tar::new().file("../escape", "x"), ArchiveProblem::Outside),

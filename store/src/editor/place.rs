@@ -144,6 +144,7 @@ impl Editor<'_> {
         let place = self.place(path)?;
         self.privileges.mark_opaque(&place.directory).attempt("mark as opaque", &place.host_path)?;
         self.last_place = None;
+        self.view = self.view.afresh();
         Ok(())
     }
 

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use rustix::fs::{FileType, OFlags};
 
@@ -21,6 +22,9 @@ use crate::tree::{Node, names, observe};
 #[derive(Debug)]
 pub(crate) struct Layers {
     directories: Vec<ConfinedDirectory>,
+    /// The layers that show at the root: all of them, down to the first that hides the rest. Every path starts
+    /// here, so it is looked up once.
+    root_layers: OnceLock<Vec<usize>>,
 }
 
 /// A name while it is being merged from the top down.
@@ -56,7 +60,12 @@ impl Merging {
 
 impl Layers {
     pub(crate) fn new(directories: Vec<ConfinedDirectory>) -> Self {
-        Self { directories }
+        Self { directories, root_layers: OnceLock::new() }
+    }
+
+    /// The same stack, with nothing remembered.
+    pub(crate) fn afresh(&self) -> Self {
+        Self::new(self.directories.clone())
     }
 
     pub(crate) fn directory(&self, layer: usize) -> Option<&ConfinedDirectory> {
@@ -66,16 +75,25 @@ impl Layers {
     /// The merged root. With no layer at all it is the empty directory that every image starts from.
     pub(crate) fn root(&self) -> Result<Node, StoreError> {
         let root = TreePath::root();
-        let mut merging = Merging::default();
-        for (layer, directory) in self.directories.iter().enumerate() {
-            let status = directory.status(&root).attempt("open", directory.path())?;
-            let Some(status) = status else { return Err(StoreError::NotFound(root)) };
-            merging.add(layer, (Status::from(&status), Kind::Directory), || self.is_opaque(layer, &root))?;
-            if merging.closed {
+        let Some(top) = self.directories.first() else { return Ok(scratch_root()) };
+        if self.root_layers.get().is_none() {
+            // Another thread may be first; it finds the same.
+            let _ = self.root_layers.set(self.find_root_layers()?);
+        }
+        let layers = self.root_layers.get().cloned().unwrap_or_default();
+        let status = top.status(&root).attempt("open", top.path())?.ok_or(StoreError::NotFound(root))?;
+        Ok(Node { kind: Kind::Directory, status: Status::from(&status), layers })
+    }
+
+    fn find_root_layers(&self) -> Result<Vec<usize>, StoreError> {
+        let mut layers = Vec::new();
+        for layer in 0..self.directories.len() {
+            layers.push(layer);
+            if layer + 1 < self.directories.len() && self.is_opaque(layer, &TreePath::root())? {
                 break;
             }
         }
-        Ok(merging.found.unwrap_or_else(scratch_root))
+        Ok(layers)
     }
 
     /// Looks a name up in a merged directory.

@@ -8,7 +8,7 @@
 //! tree::digest   the identity of what was selected
 //! ```
 //!
-//! A `Tree` holds no descriptors and no cache: it shows the disk as it is at each call. Snapshots never change,
+//! A `Tree` holds no descriptors and remembers nothing but which layers reach the root: it shows the disk as it is. Snapshots never change,
 //! so their trees are stable; a host directory may change while it is read, which can give a mixed view of its
 //! own files but never a file outside it.
 
@@ -72,6 +72,14 @@ impl Tree {
     /// The union of layer directories, top first.
     pub(crate) fn layered(directories: Vec<ConfinedDirectory>) -> Self {
         Self { source: Arc::new(Source::Layers(Layers::new(directories))) }
+    }
+
+    /// The same tree, with nothing remembered.
+    pub(crate) fn afresh(&self) -> Self {
+        match &*self.source {
+            Source::Layers(layers) => Self { source: Arc::new(Source::Layers(layers.afresh())) },
+            Source::Host(_) => self.clone(),
+        }
     }
 
     /// A directory of the host, read in place. `keep` says of each path below it whether the tree shows it; see
