@@ -9,6 +9,7 @@
 //! - [`context`]: the main context and named ones ([`NamedContexts`])
 //! - [`remote`]: git references and URLs, as contexts and as sources of ADD
 //! - [`steps`]: what users see of a vertex ([`Steps`])
+//! - [`outline`]: what a Dockerfile offers its users, without pins
 //! - [`dump`]: the readable form of a plan
 //! - [`error`]: all that can be wrong, with its place ([`PlanError`])
 //! - [`lint`]: the rules, one file each ([`Warning`], [`Rule`])
@@ -34,6 +35,7 @@ pub mod lint;
 mod lower;
 mod onbuild;
 pub mod options;
+pub mod outline;
 mod paths;
 pub mod plan;
 pub mod remote;

@@ -16,6 +16,7 @@ use graph::{Graph, Name, Pins, VertexId};
 use image::{Digest, ImageConfig, Platform};
 use parser::Dockerfile;
 
+use crate::environment::Environment;
 use crate::epoch;
 use crate::error::{Fault, PlanError, Problem};
 use crate::lint::options::CheckOptions;
@@ -23,7 +24,7 @@ use crate::lint::{self, Linter, Warning};
 use crate::lower::{self, StageState};
 use crate::options::PlanOptions;
 use crate::scope::GlobalScope;
-use crate::stages::StageTable;
+use crate::stages::{StageId, StageTable};
 use crate::steps::Steps;
 
 /// What comes of planning.
@@ -101,24 +102,23 @@ pub struct BaseImage {
 /// for all names that can be known, so there are two rounds at most, and one more for triggers of
 /// base images that name images.
 pub fn plan(dockerfile: &Dockerfile, options: &PlanOptions, pins: &Pins) -> Result<Planned, PlanError> {
-    let check = match check_options(dockerfile, options) {
-        Ok(check) => check,
-        Err(problem) => return Err(PlanError { problems: vec![*problem], warnings: Vec::new() }),
-    };
-    let mut planner = Planner {
-        dockerfile,
-        options,
-        pins,
-        graph: Graph::default(),
-        steps: Steps::default(),
-        uncached: BTreeSet::new(),
-        linter: Linter::new(check),
-        problems: Vec::new(),
-        needs: Vec::new(),
-        source_date_epoch: None,
-    };
+    let mut planner = Planner::new(dockerfile, options, pins)?;
     let targets = planner.targets();
     planner.finish(targets)
+}
+
+/// Looks at the stages that the first platform needs, without any pins.
+pub(crate) fn survey<T>(
+    dockerfile: &Dockerfile,
+    options: &PlanOptions,
+    look: impl Fn(&Planner<'_>, &StageTable<'_>, &Environment, (StageId, BTreeSet<StageId>)) -> T,
+) -> Result<T, PlanError> {
+    let pins = Pins::default();
+    let mut planner = Planner::new(dockerfile, options, &pins)?;
+    match planner.surveyed(look) {
+        Some(found) => Ok(found),
+        None => Err(PlanError { problems: planner.problems, warnings: planner.linter.into_warnings() }),
+    }
 }
 
 /// The options of the lint rules: the build argument, or else the directive.
@@ -149,7 +149,47 @@ pub(crate) struct Planner<'a> {
     source_date_epoch: Option<i64>,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
+    fn new(dockerfile: &'a Dockerfile, options: &'a PlanOptions, pins: &'a Pins) -> Result<Self, PlanError> {
+        let check = match check_options(dockerfile, options) {
+            Ok(check) => check,
+            Err(problem) => return Err(PlanError { problems: vec![*problem], warnings: Vec::new() }),
+        };
+        Ok(Self {
+            dockerfile,
+            options,
+            pins,
+            graph: Graph::default(),
+            steps: Steps::default(),
+            uncached: BTreeSet::new(),
+            linter: Linter::new(check),
+            problems: Vec::new(),
+            needs: Vec::new(),
+            source_date_epoch: None,
+        })
+    }
+
+    fn surveyed<T>(
+        &mut self,
+        look: impl Fn(&Self, &StageTable<'a>, &Environment, (StageId, BTreeSet<StageId>)) -> T,
+    ) -> Option<T> {
+        if self.dockerfile.stages.is_empty() {
+            self.report(Problem::of_options(Fault::NoStages));
+        }
+        let platform = self.options.platforms().into_iter().next()?;
+        let scope = match GlobalScope::new(self.dockerfile, self.options, &platform) {
+            Ok(scope) => scope,
+            Err(error) => {
+                self.report(Problem::at(error.span, error.into()));
+                return None;
+            }
+        };
+        let table = StageTable::read(self, &scope, &platform)?;
+        let target = table.find_target(self)?;
+        let needed = table.check_for_cycles(self).then(|| table.needed_by(target))?;
+        Some(look(self, &table, &scope.values, (target, needed)))
+    }
+
     /// Remembers what is wrong. Every platform finds the same mistakes; each counts once.
     pub(crate) fn report(&mut self, problem: Problem) {
         if !self.problems.contains(&problem) {

@@ -369,7 +369,8 @@ impl<'a> StageTable<'a> {
         }
     }
 
-    fn needed_by(&self, target: StageId) -> BTreeSet<StageId> {
+    /// The stages that a stage is made of, itself included, as far as the file tells.
+    pub(crate) fn needed_by(&self, target: StageId) -> BTreeSet<StageId> {
         let mut needed = BTreeSet::new();
         let mut waiting = vec![target];
         while let Some(id) = waiting.pop() {
