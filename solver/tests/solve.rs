@@ -358,7 +358,7 @@ async fn a_failure_cancels_what_runs_and_keeps_what_is_done() {
     let (result, events) = bench.solve_with(&plan, root, Bypass::None).await;
     match result {
         Err(SolveError::Vertex { vertex, source }) => {
-            assert_eq!((vertex, source.to_string()), (fail, "it failed".to_owned()))
+            assert_eq!((vertex, source.to_string()), (fail, "it failed".to_owned()));
         }
         other => panic!("{other:?}"),
     }
