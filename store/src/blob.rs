@@ -37,9 +37,7 @@ impl Blobs {
 
     /// Where the blob lies, or would lie, on the host.
     pub fn path(&self, digest: &Digest) -> PathBuf {
-        let hex = digest.hex();
-        let fan_out: String = hex.chars().take(2).collect();
-        self.directory.join(fan_out).join(hex)
+        blob_path(&self.directory, digest)
     }
 
     /// Whether the blob is here.
@@ -97,6 +95,13 @@ impl Blobs {
     }
 }
 
+/// `ab/abcdef…`: no directory gets too large.
+fn blob_path(directory: &Path, digest: &Digest) -> PathBuf {
+    let hex = digest.hex();
+    let fan_out: String = hex.chars().take(2).collect();
+    directory.join(fan_out).join(hex)
+}
+
 /// A blob being written. Dropped without [`BlobWriter::commit`], it leaves nothing.
 #[derive(Debug)]
 pub struct BlobWriter {
@@ -114,8 +119,7 @@ impl BlobWriter {
         if let Some(expected) = expected.filter(|&expected| expected != digest) {
             return Err(StoreError::DigestMismatch { expected, found: digest });
         }
-        let blobs = Blobs { directory: self.directory, temporary: PathBuf::new() };
-        let path = blobs.path(&digest);
+        let path = blob_path(&self.directory, &digest);
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).attempt("make", parent)?;
         }

@@ -150,6 +150,9 @@ pub enum ArchiveProblem {
     /// A number in the header does not parse or does not fit.
     #[error("its header has an unreadable number")]
     BadNumber,
+    /// The PAX records before the entry do not parse.
+    #[error("its PAX records are malformed")]
+    BadRecords,
     /// The map of a sparse file is malformed.
     #[error("its sparse map is malformed")]
     BadSparseMap,

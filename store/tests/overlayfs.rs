@@ -79,31 +79,31 @@ fn everything(directory: &Path) -> Tree {
     Tree::host(directory, |_, _| Keep::Yes).unwrap()
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn the_kernel_sees_the_same_tree(layers in proptest::collection::vec(edits(), 1..4)) {
-        if disk::is_root("the_kernel_sees_the_same_tree") {
-            let (root, store) = store();
-            let mut top = disk::snapshot(&store, &store.scratch(), |_| {});
-            for edits in &layers {
-                top = disk::snapshot(&store, &top, |editor| edits.iter().for_each(|edit| apply(editor, edit)));
-            }
-            let mounted = Overlay::mount(root.path().join("mounted"), &top.lowers(), None);
-            prop_assert_eq!(disk::dump(&top.tree()), disk::dump(&everything(&mounted.0)));
-
-            // What was packed and unpacked again is the same tree, too.
-            let (_other_root, other) = disk::store();
-            let mut copy = other.scratch();
-            for layer in top.layers() {
-                let mut archive = Vec::new();
-                let diff_id = store.write_layer(&layer, &mut archive).unwrap();
-                copy = other.unpack(&copy, &archive[..], diff_id).unwrap();
-            }
-            prop_assert_eq!(disk::dump(&top.tree()), disk::dump(&copy.tree()));
-        }
+#[test]
+fn the_kernel_sees_the_same_tree() {
+    if !disk::is_root("the_kernel_sees_the_same_tree") {
+        return;
     }
+    let config = ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(config, |(layers in proptest::collection::vec(edits(), 1..4))| {
+        let (root, store) = store();
+        let mut top = disk::snapshot(&store, &store.scratch(), |_| {});
+        for edits in &layers {
+            top = disk::snapshot(&store, &top, |editor| edits.iter().for_each(|edit| apply(editor, edit)));
+        }
+        let mounted = Overlay::mount(root.path().join("mounted"), &top.lowers(), None);
+        prop_assert_eq!(disk::dump(&top.tree()), disk::dump(&everything(&mounted.0)));
+
+        // What was packed and unpacked again is the same tree, too.
+        let (_other_root, other) = disk::store();
+        let mut copy = other.scratch();
+        for layer in top.layers() {
+            let mut archive = Vec::new();
+            let diff_id = store.write_layer(&layer, &mut archive).unwrap();
+            copy = other.unpack(&copy, &archive[..], diff_id).unwrap();
+        }
+        prop_assert_eq!(disk::dump(&top.tree()), disk::dump(&copy.tree()));
+    });
 }
 
 #[test]

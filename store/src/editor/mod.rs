@@ -9,7 +9,8 @@
 //! - the modification time of a directory changes only when somebody sets it, not because an entry was added.
 //!   The times are restored at the end, by [`Editor::finish`].
 //!
-//! Paths are [`TreePath`]s: links in the parent are followed inside the root, the last component never is.
+//! Paths are [`TreePath`]s: links in the parent are followed inside the root, the last component never is. The
+//! parent must exist; see [`Editor::make_directory_all`].
 //! `editor::place` decides where an entry goes, `editor::content` moves bytes.
 
 mod content;

@@ -93,9 +93,10 @@ fn of(name: &[u8], problem: ArchiveProblem) -> StoreError {
 impl Records {
     fn read<R: Read>(entry: &mut Entry<'_, R>) -> Result<Self, ArchiveProblem> {
         let mut records = Self::default();
-        let Ok(Some(extensions)) = entry.pax_extensions() else { return Ok(records) };
+        let extensions = entry.pax_extensions().map_err(|_| ArchiveProblem::BadRecords)?;
+        let Some(extensions) = extensions else { return Ok(records) };
         for extension in extensions {
-            let extension = extension.map_err(|_| ArchiveProblem::BadNumber)?;
+            let extension = extension.map_err(|_| ArchiveProblem::BadRecords)?;
             let value = extension.value_bytes();
             match extension.key_bytes() {
                 b"mtime" => records.mtime = Some(parse_time(value).ok_or(ArchiveProblem::BadNumber)?),
