@@ -228,3 +228,27 @@ fn hard_links_and_names_that_are_not_text_survive_copying() {
         tree.get(&TreePath::clean(odd.as_bytes()).unwrap()).unwrap().is_some_and(|e| *e.kind() == Kind::File)
     );
 }
+
+#[test]
+fn file_capabilities_survive_copies_and_changes_of_mode() {
+    if !disk::is_root("file_capabilities_survive_copies_and_changes_of_mode") {
+        return;
+    }
+    let (_root, store) = store();
+    // Version 2, effective, permitted: CAP_NET_BIND_SERVICE.
+    let capability = b"\x01\0\0\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec();
+    let xattrs: store::Xattrs = [("security.capability".into(), capability)].into();
+    let base = disk::snapshot(&store, &store.scratch(), |editor| {
+        editor.write_file(&path("server"), &b"elf"[..], &attributes(0o755, 1)).unwrap();
+        editor.set_xattrs(&path("server"), &xattrs).unwrap();
+    });
+    let entry = base.tree().get(&path("server")).unwrap().unwrap();
+    let top = disk::snapshot(&store, &base, |editor| {
+        editor.set_attributes(&path("server"), &attributes(0o700, 2)).unwrap();
+        let other_owner = store::Attributes { uid: 1000, ..attributes(0o755, 1) };
+        editor.copy(&entry, &path("copy"), &other_owner).unwrap();
+    });
+    for name in ["server", "copy"] {
+        assert_eq!(top.tree().get(&path(name)).unwrap().unwrap().xattrs().unwrap(), xattrs, "{name}");
+    }
+}

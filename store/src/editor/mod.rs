@@ -34,7 +34,7 @@ use crate::error::{Attempt, StoreError};
 use crate::metadata::{Attributes, Inode, Kind, Timestamp};
 use crate::overlay::{Owners, Privileges};
 use crate::path::TreePath;
-use crate::tree::{Entry, Tree, resolve};
+use crate::tree::{Entry, Tree, observe, resolve};
 use crate::xattrs::{self, Xattrs};
 use place::Place;
 
@@ -375,10 +375,17 @@ impl Editor<'_> {
         let place = self.place(&parent)?;
         let set = || -> io::Result<()> {
             let (directory, flags) = (&place.directory, AtFlags::SYMLINK_NOFOLLOW);
-            let (uid, gid) = owner(attributes);
-            tolerate(privileges, rustix::fs::chownat(directory, name, uid, gid, flags))?;
-            if !matches!(crate::tree::observe(directory, Path::new(name))?, Some((_, Kind::Symlink(_)))) {
-                rustix::fs::chmodat(directory, name, Mode::from_raw_mode(attributes.mode), AtFlags::empty())?;
+            let Some((status, kind)) = observe(directory, Path::new(name))? else {
+                return Err(io::ErrorKind::NotFound.into());
+            };
+            // Even a change of owner that changes nothing drops a file's capabilities.
+            if (status.attributes.uid, status.attributes.gid) != (attributes.uid, attributes.gid) {
+                let (uid, gid) = owner(attributes);
+                tolerate(privileges, rustix::fs::chownat(directory, name, uid, gid, flags))?;
+            }
+            if !matches!(kind, Kind::Symlink(_)) {
+                let mode = Mode::from_raw_mode(attributes.mode);
+                rustix::fs::chmodat(directory, name, mode, AtFlags::empty())?;
             }
             rustix::fs::utimensat(directory, name, &times(attributes.mtime), flags)?;
             Ok(())
