@@ -265,6 +265,7 @@ impl Lowering<'_, '_> {
         self.planner.options.uncached_stages.iter().any(|stage| stage.eq_ignore_ascii_case(name))
     }
 
+    /// Adds what this instruction does.
     fn add_vertex(&mut self, op: Op, inputs: Vec<graph::Edge>) -> VertexId {
         let vertex = self.planner.graph.add(op, inputs);
         if self.is_uncached() {

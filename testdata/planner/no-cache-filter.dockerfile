@@ -1,7 +1,8 @@
 # options: --no-cache-filter=build
 FROM busybox AS build
 RUN fresh
-COPY a /
+COPY --link a /
+WORKDIR /w
 FROM busybox
 RUN cached
 COPY --from=build /a /

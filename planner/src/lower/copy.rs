@@ -190,7 +190,7 @@ impl Lowering<'_, '_> {
             self.show(copied, label.clone());
             let label = label.replacen("] ", "] LINK ", 1);
             let inputs = vec![Edge::definition(self.state.rootfs), Edge::definition(copied)];
-            let merged = self.planner.graph.add(Op::Merge, inputs);
+            let merged = self.add_vertex(Op::Merge, inputs);
             self.advance(merged, label);
         } else {
             self.advance(copied, label);

@@ -33,15 +33,17 @@ impl Lowering<'_, '_> {
         if mounts.is_incomplete {
             return Ok(());
         }
-        let mut environment = self.state.environment.clone();
-        if let Some(socket) = &mounts.agent_socket
+        let environment = &self.state.environment;
+        let mut env: Vec<_> =
+            environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        if let Some(socket) = mounts.agent_socket
             && environment.get("SSH_AUTH_SOCK").is_none()
         {
-            environment.set("SSH_AUTH_SOCK", socket.as_str());
+            env.push(("SSH_AUTH_SOCK".to_owned(), socket.into()));
         }
         let exec = Exec {
             args,
-            env: environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            env,
             cwd: self.state.directory(),
             user: self.state.user().map(str::to_owned),
             platform: self.stage.platform.clone(),
@@ -122,6 +124,9 @@ impl Lowering<'_, '_> {
             let first = lines.next().unwrap_or_default();
             let more = if lines.next().is_some() { "..." } else { "" };
             let _ = write!(text, " ({first}{more})");
+        }
+        if mounts.secret_variables.is_empty() {
+            return self.label_text(&text);
         }
         let visible = self.state.environment.clone();
         for variable in &mounts.secret_variables {

@@ -31,7 +31,7 @@ impl Lowering<'_, '_> {
         };
         let label = self.label_text(&self.current.text.clone());
         let inputs = vec![Edge::definition(self.state.rootfs)];
-        let vertex = self.planner.graph.add(Op::File(FileOp::MakeDirectory(make)), inputs);
+        let vertex = self.add_vertex(Op::File(FileOp::MakeDirectory(make)), inputs);
         self.advance(vertex, label);
         self.state.record_layer(text);
         Ok(())
