@@ -1,6 +1,6 @@
 //! Syntax tree, options and pins to a plan: graph, target configs, step labels; pure.
 //!
-//! [`plan`] is the whole of it: it takes a parsed Dockerfile, the options of the build and what names
+//! [`plan()`] is the whole of it: it takes a parsed Dockerfile, the options of the build and what names
 //! were resolved to, and gives a [`Plan`], or the names that it needs resolved first. It touches no
 //! disk, no network, no clock and no environment, so a plan depends on nothing but its arguments.
 //!

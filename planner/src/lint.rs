@@ -2,10 +2,10 @@
 //!
 //! The rules, their names and their messages are those of `BuildKit`'s build checks. There is one
 //! file a rule, which holds the condition and its tests. Rules about how the file is written look
-//! at the syntax tree of the whole file, used or not ([`check_text`]); rules about values are
+//! at the syntax tree of the whole file, used or not (`check_text`); rules about values are
 //! called while a stage is lowered, so they see what the instruction sees.
 //!
-//! Which rules apply is decided in three places, see [`options`]: the build argument
+//! Which rules apply is decided in three places, see `options`: the build argument
 //! `BUILDKIT_DOCKERFILE_CHECK` or else the directive `# check=`, and a comment of that form above
 //! an instruction, for that instruction.
 

@@ -28,6 +28,7 @@ use std::collections::BTreeSet;
 
 use graph::source::ContextName;
 use graph::{Op, Source, VertexId};
+use image::{Platform, Reference};
 use parser::ast::{Instruction, Spanned};
 use parser::word::expand_for_display;
 use parser::{Span, Word};
@@ -92,41 +93,49 @@ fn start(
 ) -> Option<(StageState, Labels)> {
     planner.linter.enter(&stage.syntax.from.comments);
     let mut labels = labels(planner, table, stage);
-    let platform = &stage.platform;
     let state = match &stage.base {
-        Base::Scratch => StageState::empty(external::scratch(planner), platform),
+        Base::Scratch => StageState::empty(external::scratch(planner), &stage.platform),
         Base::Stage(base) => done[base.0].as_ref()?.inherited(),
-        Base::Replaced(reference) => {
-            let found = external::find(planner, reference, platform)?;
-            let label = format!("[context {}] {}", found.context.unwrap_or_default(), found.label);
-            planner.steps.insert(found.tree, external::step_outside_of_stages(label, platform));
-            match found.image {
-                Some((name, pin)) => return Some((StageState::replaced(found.tree, name, pin), labels)),
-                None => return Some((StageState::bare(found.tree, platform), labels)),
-            }
-        }
+        Base::Replaced(reference) => replaced(planner, reference, &stage.platform)?,
         Base::Image { reference, written } => {
-            let found = external::find(planner, reference, platform)?;
-            let label = match &found.context {
-                Some(key) => format!("[context {key}] {}", found.label),
-                None => labels.next(&format!("FROM {}", found.label), false, &Environment::default()),
-            };
-            let position = Position { stage: stage.name(), ordinal: 0, platform: platform.clone() };
-            planner.steps.insert(found.tree, Step { label, span: Some(stage.span()), position });
-            match found.image {
-                Some((name, pin)) => {
-                    let actual = pin.config.platform();
-                    if found.context.is_none() {
-                        let linter = &mut planner.linter;
-                        invalid_base_image_platform::check(linter, written, platform, &actual, stage.span());
-                    }
-                    StageState::based_on(found.tree, name, pin, platform)
-                }
-                None => StageState::empty(found.tree, platform),
-            }
+            based_on_image(planner, stage, &mut labels, (reference, written.as_str()))?
         }
     };
     Some((state, labels))
+}
+
+/// The state of a stage that a named context takes the place of, whole as it is.
+fn replaced(planner: &mut Planner<'_>, reference: &Reference, platform: &Platform) -> Option<StageState> {
+    let found = external::find(planner, reference, platform)?;
+    let label = format!("[context {}] {}", found.context.unwrap_or_default(), found.label);
+    planner.steps.insert(found.tree, external::step_outside_of_stages(label, platform));
+    Some(match found.image {
+        Some((name, pin)) => StageState::replaced(found.tree, name, pin),
+        None => StageState::bare(found.tree, platform),
+    })
+}
+
+/// The state that FROM of an image leaves, or of the named context in its place.
+fn based_on_image(
+    planner: &mut Planner<'_>,
+    stage: &StageEntry<'_>,
+    labels: &mut Labels,
+    (reference, written): (&Reference, &str),
+) -> Option<StageState> {
+    let platform = &stage.platform;
+    let found = external::find(planner, reference, platform)?;
+    let label = match &found.context {
+        Some(key) => format!("[context {key}] {}", found.label),
+        None => labels.next(&format!("FROM {}", found.label), false, &Environment::default()),
+    };
+    let position = Position { stage: stage.name(), ordinal: 0, platform: platform.clone() };
+    planner.steps.insert(found.tree, Step { label, span: Some(stage.span()), position });
+    let Some((name, pin)) = found.image else { return Some(StageState::empty(found.tree, platform)) };
+    if found.context.is_none() {
+        let actual = pin.config.platform();
+        invalid_base_image_platform::check(&mut planner.linter, written, platform, &actual, stage.span());
+    }
+    Some(StageState::based_on(found.tree, name, pin, platform))
 }
 
 fn labels(planner: &Planner<'_>, table: &StageTable<'_>, stage: &StageEntry<'_>) -> Labels {

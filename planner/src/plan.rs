@@ -1,13 +1,13 @@
-//! [`plan`]: from the syntax tree to the plan, or to the names that are missing for it.
+//! [`plan()`]: from the syntax tree to the plan, or to the names that are missing for it.
 //!
 //! Planning a Dockerfile for a platform goes through these steps:
 //!
-//! 1. [`crate::scope`] gives the global arguments their values, which decide what FROM lines say.
-//! 2. [`crate::stages`] finds out what every stage is based on and which stages it copies from, and
+//! 1. `scope` gives the global arguments their values, which decide what FROM lines say.
+//! 2. `stages` finds out what every stage is based on and which stages it copies from, and
 //!    from that which stages the target needs.
-//! 3. [`crate::external`] looks up the images and contexts of those stages. What has no pin yet is
+//! 3. `external` looks up the images and contexts of those stages. What has no pin yet is
 //!    asked for, all at once; base images bring triggers (`ONBUILD`), which can need more.
-//! 4. [`crate::lower`] folds the instructions of each stage over its state, which adds vertices to
+//! 4. `lower` folds the instructions of each stage over its state, which adds vertices to
 //!    the graph and entries to the image config.
 
 use std::collections::BTreeSet;
