@@ -12,7 +12,8 @@ use crate::lower::add::{self, Remote};
 use crate::plan::Planner;
 use crate::scope::{self, GlobalScope};
 
-const NAME: &str = "SOURCE_DATE_EPOCH";
+/// The argument.
+pub(crate) const NAME: &str = "SOURCE_DATE_EPOCH";
 
 /// What is known of the time.
 enum Time {

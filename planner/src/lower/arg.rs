@@ -3,6 +3,7 @@
 use parser::ast::Arg;
 
 use super::Lowering;
+use crate::epoch;
 use crate::error::Fault;
 use crate::lint::secrets_used_in_arg_or_env;
 
@@ -19,10 +20,7 @@ impl Lowering<'_, '_> {
         for definition in &arg.definitions {
             let name = definition.name.as_written();
             secrets_used_in_arg_or_env::check(&mut self.planner.linter, "ARG", name, self.current.span);
-            let given = self.planner.options.build_args.get(name).cloned();
-            let value = match (given, &definition.default) {
-                // The global scope has the number that `SOURCE_DATE_EPOCH=context` stands for.
-                (Some(_), _) if name == "SOURCE_DATE_EPOCH" => self.scope.values.get(name).map(str::to_owned),
+            let value = match (self.given(name), &definition.default) {
                 (Some(value), _) => Some(value),
                 (None, Some(default)) => Some(self.expand(default)?),
                 (None, None) => self.scope.values.get(name).map(str::to_owned),
@@ -40,5 +38,15 @@ impl Lowering<'_, '_> {
         }
         self.state.record(format!("ARG {}", texts.join(" ")));
         Ok(())
+    }
+
+    /// The value of `--build-arg`. For `SOURCE_DATE_EPOCH` the global scope has the number that the
+    /// value stands for, if it stands for one.
+    fn given(&self, name: &str) -> Option<String> {
+        let given = self.planner.options.build_args.get(name)?;
+        match name {
+            epoch::NAME => self.scope.values.get(name).map(str::to_owned),
+            _ => Some(given.clone()),
+        }
     }
 }
