@@ -52,7 +52,6 @@ pub(crate) enum Reply {
     Exited(Exit),
 }
 
-#[expect(dead_code, reason = "the helper's side, which comes next, uses it")]
 /// What init tells the helper before it becomes the command.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Report {

@@ -258,7 +258,6 @@ impl Failure {
     }
 }
 
-#[expect(dead_code, reason = "the helper's side, which comes next, uses it")]
 /// Names the stage and the object of a failed system call.
 pub(crate) trait At<T> {
     fn at(self, stage: Stage, object: impl fmt::Display) -> Result<T, Failure>;

@@ -1,11 +1,179 @@
-//! The helper's side.
+//! The helper's side: a fresh process with one thread that starts the sandbox and watches over it.
+//!
+//! ```text
+//! helper   reads the spec ─ fork into new namespaces ─ passes on what init reports ─ waits for both sides
+//! init     (pid 1)  mounts ─ pivot ─ streams ─ limits ─ capabilities ─ filter ─ user ─ execve
+//! ```
+//!
+//! The helper stays outside of all namespaces. When its channel to the caller closes, because the
+//! caller is gone or does not want the process any more, it kills init; and init is killed by the
+//! kernel when the helper dies. With init, the kernel kills every process of the pid namespace, and
+//! with the last of them all mounts of the mount namespace are gone. So nothing can be left behind.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::Mode;
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitOptions};
+use rustix::thread::UnshareFlags;
+
+use crate::channel::{Channel, Received, Reply, Report, Request};
+use crate::error::{At, Failure, Stage};
+use crate::process;
+use crate::spawn::Exit;
+use crate::spec::{Network, Spec};
+use crate::sys::{self, Forked};
 
 /// First argument of a re-executed helper.
 pub(crate) const HELPER_ARGUMENT: &str = "__sandbox";
 
 /// First call in `main`: where this process was re-executed as the helper, it never returns.
+#[expect(clippy::exit, reason = "the helper is a process of its own and ends here")]
 pub fn init() {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == HELPER_ARGUMENT) {
-        std::process::abort();
+        std::process::exit(i32::from(help().is_err()));
+    }
+}
+
+/// The four descriptors that come with a request to run.
+pub(crate) struct Streams {
+    pub(crate) stdin: OwnedFd,
+    pub(crate) stdout: OwnedFd,
+    pub(crate) stderr: OwnedFd,
+}
+
+/// The whole life of the helper. An error means that nobody is left to tell.
+fn help() -> io::Result<()> {
+    sys::close_from(3)?;
+    let channel = Channel::from(rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?);
+    let Received::Message(Request::Run, descriptors) = channel.receive()? else { return Ok(()) };
+    match start(descriptors) {
+        Ok((init, terminal)) => {
+            let attached: Vec<_> = terminal.iter().map(AsFd::as_fd).collect();
+            // If this fails, the channel is closed, and supervising begins with the kill.
+            let _ = channel.send(&Reply::Started, &attached);
+            drop(attached);
+            drop(terminal);
+            let exit = supervise(&init, &channel)?;
+            channel.send(&Reply::Exited(exit), &[])
+        }
+        Err(failure) => channel.send(&Reply::Failed(failure), &[]),
+    }
+}
+
+/// Init, as the helper knows it.
+struct Init {
+    pid: Pid,
+    descriptor: OwnedFd,
+}
+
+/// Starts init and waits until it has become the command.
+fn start(descriptors: Vec<OwnedFd>) -> Result<(Init, Option<OwnedFd>), Failure> {
+    let count = descriptors.len();
+    let Ok([spec, stdin, stdout, stderr]) = <[OwnedFd; 4]>::try_from(descriptors) else {
+        return Err(Failure::setup(Stage::ReadSpec, format!("{count} descriptors"), Errno::INVAL));
+    };
+    let spec = read_spec(spec).at(Stage::ReadSpec, "the caller")?;
+    let streams = Streams { stdin, stdout, stderr };
+    let (ours, theirs) = Channel::pair().at(Stage::Supervise, "init")?;
+    // What init makes must have the permissions that it asks for.
+    rustix::process::umask(Mode::empty());
+    match sys::fork(namespaces(&spec)).at(Stage::Namespaces, "the sandbox")? {
+        Forked::Child => {
+            drop(ours);
+            process::become_command(&spec, streams, &theirs)
+        }
+        Forked::Parent { child, pidfd } => {
+            drop(theirs);
+            drop(streams);
+            let init = Init { pid: child, descriptor: pidfd };
+            let terminal = hear(&ours)?;
+            Ok((init, terminal))
+        }
+    }
+}
+
+fn namespaces(spec: &Spec) -> UnshareFlags {
+    let always = UnshareFlags::NEWNS
+        | UnshareFlags::NEWPID
+        | UnshareFlags::NEWIPC
+        | UnshareFlags::NEWUTS
+        | UnshareFlags::NEWCGROUP;
+    match spec.network {
+        Network::Host => always,
+        Network::None => always | UnshareFlags::NEWNET,
+    }
+}
+
+fn read_spec(descriptor: OwnedFd) -> io::Result<Spec> {
+    let mut file = File::from(descriptor);
+    let mut bytes = Vec::new();
+    rustix::fs::seek(&file, rustix::fs::SeekFrom::Start(0))?;
+    file.read_to_end(&mut bytes)?;
+    Ok(serde_json::from_slice(&bytes)?)
+}
+
+/// Reads init's reports until it has become the command, which closes its end.
+fn hear(init: &Channel) -> Result<Option<OwnedFd>, Failure> {
+    let mut terminal = None;
+    loop {
+        match init.receive().at(Stage::Supervise, "init")? {
+            Received::Message(Report::Terminal, descriptors) => terminal = descriptors.into_iter().next(),
+            Received::Message(Report::Failed(failure), _) => return Err(failure),
+            Received::Closed => return Ok(terminal),
+        }
+    }
+}
+
+/// Waits until init has ended, and does what the caller asks meanwhile.
+fn supervise(init: &Init, channel: &Channel) -> io::Result<Exit> {
+    let mut caller_is_there = true;
+    loop {
+        let mut sources = vec![PollFd::new(&init.descriptor, PollFlags::IN)];
+        if caller_is_there {
+            sources.push(PollFd::new(channel, PollFlags::IN));
+        }
+        match poll(&mut sources, None) {
+            Err(Errno::INTR) => continue,
+            other => other?,
+        };
+        let ready = |source: Option<&PollFd<'_>>| source.is_some_and(|source| !source.revents().is_empty());
+        let (ended, asked) = (ready(sources.first()), ready(sources.get(1)));
+        if ended {
+            return wait(init);
+        }
+        if asked {
+            // A signal to a process that has just ended has nowhere to go.
+            match channel.receive() {
+                Ok(Received::Message(Request::Signal(number), _)) => {
+                    let _ = sys::send_signal(&init.descriptor, number);
+                }
+                Ok(Received::Message(Request::Run, _)) => {}
+                Ok(Received::Closed) | Err(_) => {
+                    caller_is_there = false;
+                    let _ = sys::send_signal(&init.descriptor, Signal::KILL.as_raw());
+                }
+            }
+        }
+    }
+}
+
+fn wait(init: &Init) -> io::Result<Exit> {
+    loop {
+        match rustix::process::waitpid(Some(init.pid), WaitOptions::empty()) {
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+            Ok(None) => return Err(io::ErrorKind::NotFound.into()),
+            Ok(Some((_, status))) => {
+                if let Some(signal) = status.terminating_signal() {
+                    return Ok(Exit::Signal(signal));
+                }
+                let code = status.exit_status().unwrap_or_default();
+                return Ok(Exit::Code(u8::try_from(code & 0xff).unwrap_or(u8::MAX)));
+            }
+        }
     }
 }

@@ -1,12 +1,17 @@
 //! Run one process in an isolated root: namespaces, mounts, seccomp. The only crate with unsafe code.
 mod capability;
 mod channel;
+mod command;
 mod error;
 mod init;
+mod mount;
+mod process;
 mod rlimit;
 pub mod rootless;
+mod seccomp;
 mod spawn;
 mod spec;
+mod sys;
 mod wire;
 
 pub use capability::{Capability, CapabilitySet, UnknownCapability};

@@ -36,6 +36,50 @@ pub enum Resource {
     Stack,
 }
 
+impl Resource {
+    /// The name, as Docker writes it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Core => "core",
+            Self::Cpu => "cpu",
+            Self::Data => "data",
+            Self::Fsize => "fsize",
+            Self::Locks => "locks",
+            Self::Memlock => "memlock",
+            Self::Msgqueue => "msgqueue",
+            Self::Nice => "nice",
+            Self::Nofile => "nofile",
+            Self::Nproc => "nproc",
+            Self::Rss => "rss",
+            Self::Rtprio => "rtprio",
+            Self::Rttime => "rttime",
+            Self::Sigpending => "sigpending",
+            Self::Stack => "stack",
+        }
+    }
+
+    pub(crate) fn as_raw(self) -> rustix::process::Resource {
+        use rustix::process::Resource as Raw;
+        match self {
+            Self::Core => Raw::Core,
+            Self::Cpu => Raw::Cpu,
+            Self::Data => Raw::Data,
+            Self::Fsize => Raw::Fsize,
+            Self::Locks => Raw::Locks,
+            Self::Memlock => Raw::Memlock,
+            Self::Msgqueue => Raw::Msgqueue,
+            Self::Nice => Raw::Nice,
+            Self::Nofile => Raw::Nofile,
+            Self::Nproc => Raw::Nproc,
+            Self::Rss => Raw::Rss,
+            Self::Rtprio => Raw::Rtprio,
+            Self::Rttime => Raw::Rttime,
+            Self::Sigpending => Raw::Sigpending,
+            Self::Stack => Raw::Stack,
+        }
+    }
+}
+
 /// A resource name that getrlimit(2) does not know.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown resource {name:?}")]

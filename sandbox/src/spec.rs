@@ -126,7 +126,7 @@ pub struct Mount {
 /// What a [`Mount`] shows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MountKind {
-    /// A file or directory of the host. Mounted `nosuid,nodev`.
+    /// A file or directory of the host, with the options its mount has there, as Docker and BuildKit do.
     Bind {
         /// Host path, absolute.
         #[serde(with = "wire::one")]
@@ -136,8 +136,8 @@ pub enum MountKind {
         /// Whether mounts below `source` are shown as well.
         recursive: bool,
     },
-    /// An empty file system in memory. Mounted `nosuid,nodev`, like Docker's `--mount type=tmpfs` as
-    /// BuildKit makes it.
+    /// An empty file system in memory, `nosuid` as BuildKit makes it (device nodes work: debootstrap wants
+    /// them).
     Tmpfs {
         /// Limit in bytes; `None` is the kernel's default, half of the memory.
         size: Option<u64>,
@@ -145,15 +145,14 @@ pub enum MountKind {
         mode: u32,
     },
     /// Layers with a writable directory that is thrown away: a bind mount the process may scribble on.
-    /// Mounted `nosuid,nodev`.
     Overlay(Overlay),
-    /// A union of read-only layers: a bind mount of another stage. Mounted `nosuid,nodev`.
+    /// A union of read-only layers: a bind mount of another stage.
     ReadOnlyOverlay {
         /// Layer directories, uppermost first; at least one.
         #[serde(with = "wire::list")]
         lowers: Vec<PathBuf>,
     },
-    /// One read-only file whose content lives in memory only: secrets, heredoc scripts.
+    /// One read-only file whose content lives in memory only: secrets, heredoc scripts. `nosuid,nodev`.
     File {
         /// The bytes of the file.
         content: Vec<u8>,

@@ -1,0 +1,114 @@
+//! The new root: mounted in the staging area, filled, and entered.
+
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{CWD, Gid, Mode, OFlags, Uid};
+use rustix::io::Errno;
+use rustix::mount::{MountAttrFlags, MountPropagationFlags, UnmountFlags, mount_change, unmount};
+
+use super::{MountPoint, Refusal, Tree, overlay, read_only_overlay};
+use crate::error::{At, Failure, Stage};
+use crate::spec::{Mount, MountKind, Rootfs};
+use crate::sys::{self, MountAttributes};
+
+/// Name of the new root's mount point in the staging area.
+const ROOT: &str = "root";
+
+/// A small tmpfs on top of the host's root, where mounts are put together. It lies on `/` itself, so that it
+/// hides nothing: absolute paths still start below it.
+#[derive(Debug)]
+pub(crate) struct Staging {
+    tmpfs: Tree,
+    files: usize,
+}
+
+impl Staging {
+    /// Makes all mounts of this (new) mount namespace private and prepares the staging area.
+    pub(crate) fn prepare() -> Result<Self, Failure> {
+        let private = MountPropagationFlags::REC | MountPropagationFlags::PRIVATE;
+        mount_change("/", private).at(Stage::Propagation, "/")?;
+        let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+        let tmpfs = Tree::tmpfs(0o700, None, attributes).at(Stage::Root, "staging tmpfs")?;
+        tmpfs.attach_at(CWD, "/").at(Stage::Root, "staging tmpfs")?;
+        rustix::fs::mkdirat(&tmpfs, ROOT, Mode::RWXU).at(Stage::Root, "staging tmpfs")?;
+        Ok(Self { tmpfs, files: 0 })
+    }
+
+    /// Mounts the root file system in the staging area.
+    pub(crate) fn mount_root(&self, rootfs: &Rootfs) -> Result<Tree, Failure> {
+        let (tree, object) = match rootfs {
+            Rootfs::Overlay(directories) => {
+                (overlay(directories), format!("an overlay of {} layers", directories.lowers.len()))
+            }
+            Rootfs::ReadOnlyOverlay { lowers } => {
+                (read_only_overlay(lowers), format!("an overlay of {} layers", lowers.len()))
+            }
+            Rootfs::Directory(path) => {
+                (Tree::copy_of(path, true).map_err(Refusal::from), path.display().to_string())
+            }
+        };
+        let tree = tree.at(Stage::Root, &object)?;
+        tree.attach_at(&self.tmpfs, ROOT).at(Stage::Root, &object)?;
+        Ok(tree)
+    }
+
+    /// Makes one mount of the spec inside `root`.
+    pub(crate) fn mount(&mut self, root: &Tree, mount: &Mount) -> Result<(), Failure> {
+        let target = &mount.target.display();
+        let tree = match &mount.kind {
+            MountKind::Bind { source, read_only, recursive } => bind(source, *read_only, *recursive)?,
+            MountKind::Tmpfs { size, mode } => {
+                Tree::tmpfs(*mode, *size, MountAttrFlags::MOUNT_ATTR_NOSUID).at(Stage::Mount, target)?
+            }
+            MountKind::Overlay(directories) => overlay(directories).at(Stage::Mount, target)?,
+            MountKind::ReadOnlyOverlay { lowers } => read_only_overlay(lowers).at(Stage::Mount, target)?,
+            MountKind::File { content, mode, uid, gid } => {
+                self.file(content, *mode, (*uid, *gid)).at(Stage::Mount, target)?
+            }
+        };
+        let point = MountPoint::find(root, &mount.target).at(Stage::MountPoint, target)?;
+        tree.attach(&point).at(Stage::Mount, target)
+    }
+
+    /// Writes a file into the staging area and returns a read-only mount of it alone.
+    fn file(&mut self, content: &[u8], mode: u32, owner: (u32, u32)) -> Result<Tree, Refusal> {
+        let name = self.files.to_string();
+        self.files += 1;
+        let create = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let descriptor = rustix::fs::openat(&self.tmpfs, &name, create, Mode::empty())?;
+        let (uid, gid) = (Uid::from_raw(owner.0), Gid::from_raw(owner.1));
+        // The owner first: changing it takes set-user-id bits away.
+        rustix::fs::fchown(&descriptor, Some(uid), Some(gid))?;
+        rustix::fs::fchmod(&descriptor, Mode::from_raw_mode(mode))?;
+        let mut file = std::fs::File::from(descriptor);
+        file.write_all(content)?;
+        let tree = Tree::copy_of_descriptor(self.open_file(&name)?, false)?;
+        let attributes =
+            MountAttributes { read_only: true, no_suid: true, no_dev: true, ..MountAttributes::default() };
+        sys::set_mount_attributes(&tree, attributes)?;
+        Ok(tree)
+    }
+
+    fn open_file(&self, name: &str) -> Result<OwnedFd, Errno> {
+        rustix::fs::openat(&self.tmpfs, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+    }
+}
+
+fn bind(source: &Path, read_only: bool, recursive: bool) -> Result<Tree, Failure> {
+    let tree = Tree::copy_of(source, recursive).at(Stage::Source, source.display())?;
+    if read_only {
+        tree.make_read_only().at(Stage::ReadOnly, source.display())?;
+    }
+    Ok(tree)
+}
+
+/// Makes `root` the root of this process and leaves the host's root, with the staging area on it, behind.
+pub(crate) fn enter(root: &Tree) -> Result<(), Failure> {
+    rustix::process::fchdir(root).at(Stage::Pivot, "the new root")?;
+    // The old root is stacked on the new one, which is also the working directory, and taken off (pivot_root(2)).
+    rustix::process::pivot_root(".", ".").at(Stage::Pivot, "the new root")?;
+    unmount(".", UnmountFlags::DETACH).at(Stage::Pivot, "the new root")?;
+    rustix::process::chdir("/").at(Stage::Pivot, "/")
+}

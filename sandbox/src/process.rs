@@ -1,0 +1,160 @@
+//! Init: from a copy of the helper in new namespaces to the command.
+//!
+//! The order matters. Mounts need the privileges that are dropped later; the system call filter is
+//! installed while `CAP_SYS_ADMIN` is there, since without it the kernel demands `no_new_privs`, which
+//! would disable set-user-id programs; and what comes after the filter are calls that it allows.
+
+use std::os::fd::OwnedFd;
+
+use rustix::fs::Mode;
+use rustix::io::Errno;
+use rustix::process::{Gid, Signal, Uid};
+use rustix::thread::CapabilitySets;
+
+use crate::channel::{Channel, Report};
+use crate::command;
+use crate::error::{At, Failure, IdKind, Stage};
+use crate::init::Streams;
+use crate::mount::device::{Devices, Terminal};
+use crate::mount::root::{self, Staging};
+use crate::mount::{mask, system};
+use crate::rlimit::Rlimit;
+use crate::seccomp;
+use crate::spec::{Network, Process, Seccomp, Spec};
+use crate::sys;
+
+/// Prepares everything and becomes the command. A failure is reported; this process then ends.
+#[expect(clippy::exit, reason = "this is a process of its own, which ends here if it cannot be the command")]
+pub(crate) fn become_command(spec: &Spec, streams: Streams, helper: &Channel) -> ! {
+    let Err(failure) = prepare(spec, streams, helper);
+    // If nobody listens any more, there is nobody to tell.
+    let _ = helper.send(&Report::Failed(failure), &[]);
+    std::process::exit(1)
+}
+
+fn prepare(spec: &Spec, streams: Streams, helper: &Channel) -> Result<std::convert::Infallible, Failure> {
+    let kill = Some(Signal::KILL);
+    rustix::process::set_parent_process_death_signal(kill).at(Stage::Supervise, "the helper")?;
+    let process = &spec.process;
+    let terminal = mount_everything(spec)?;
+    rustix::system::sethostname(spec.hostname.as_bytes()).at(Stage::Hostname, &spec.hostname)?;
+    if spec.network == Network::None {
+        sys::bring_interface_up("lo").at(Stage::Loopback, "lo")?;
+    }
+    rustix::process::setsid().at(Stage::Streams, "a new session")?;
+    match terminal {
+        Some(terminal) => take_terminal(terminal, helper)?,
+        None => attach(&streams.stdin, &streams.stdout, &streams.stderr)?,
+    }
+    drop(streams);
+    limit(process)?;
+    let cwd = || rustix::process::chdir(&process.cwd);
+    cwd().map_err(|errno| Failure::WorkingDirectory {
+        path: process.cwd.clone(),
+        errno: errno.raw_os_error(),
+    })?;
+    drop_privileges(spec)?;
+    sys::close_on_exec_from(3).at(Stage::Execute, "the command")?;
+    rustix::process::umask(Mode::from_raw_mode(process.umask));
+    sys::reset_signals();
+    Err(command::execute(process))
+}
+
+/// Makes the root with all its mounts and enters it.
+fn mount_everything(spec: &Spec) -> Result<Option<Terminal>, Failure> {
+    let mut staging = Staging::prepare()?;
+    let root = staging.mount_root(&spec.rootfs)?;
+    system::mount_proc(&root)?;
+    system::mount_sys(&root)?;
+    system::mount_cgroup(&root)?;
+    let devices = Devices::mount(&root, spec.shm_size)?;
+    for mount in &spec.mounts {
+        staging.mount(&root, mount)?;
+    }
+    mask::apply(&root, &devices, spec)?;
+    let terminal = spec.process.terminal.then(|| devices.terminal()).transpose()?;
+    root::enter(&root)?;
+    Ok(terminal)
+}
+
+/// Makes the terminal's slave side the standard streams and the controlling terminal, and gives the
+/// master side away.
+fn take_terminal(terminal: Terminal, helper: &Channel) -> Result<(), Failure> {
+    use std::os::fd::AsFd;
+    let Terminal { master, slave } = terminal;
+    helper.send(&Report::Terminal, &[master.as_fd()]).at(Stage::Terminal, "the caller")?;
+    rustix::process::ioctl_tiocsctty(&slave).at(Stage::Terminal, "the controlling terminal")?;
+    attach(&slave, &slave, &slave)
+}
+
+fn attach(stdin: &OwnedFd, stdout: &OwnedFd, stderr: &OwnedFd) -> Result<(), Failure> {
+    rustix::stdio::dup2_stdin(stdin).at(Stage::Streams, "standard input")?;
+    rustix::stdio::dup2_stdout(stdout).at(Stage::Streams, "standard output")?;
+    rustix::stdio::dup2_stderr(stderr).at(Stage::Streams, "standard error")
+}
+
+fn limit(process: &Process) -> Result<(), Failure> {
+    if let Some(adjustment) = process.oom_score_adj {
+        let file = "/proc/self/oom_score_adj";
+        std::fs::write(file, adjustment.to_string()).at(Stage::Limit, file)?;
+    }
+    for Rlimit { resource, soft, hard } in &process.rlimits {
+        let limit = rustix::process::Rlimit { current: *soft, maximum: *hard };
+        rustix::process::setrlimit(resource.as_raw(), limit).at(Stage::Limit, resource.name())?;
+    }
+    Ok(())
+}
+
+/// Gives up everything that the process is not to have, and becomes its user.
+fn drop_privileges(spec: &Spec) -> Result<(), Failure> {
+    let process = &spec.process;
+    let allowed = process.capabilities.bits();
+    for number in 0..u64::BITS {
+        let capability = rustix::thread::CapabilitySet::from_bits_retain(1 << number);
+        if allowed & (1 << number) != 0 {
+            continue;
+        }
+        match rustix::thread::remove_capability_from_bounding_set(capability) {
+            Ok(()) => {}
+            // The kernel's last capability is behind us.
+            Err(Errno::INVAL) => break,
+            Err(errno) => return Err(Failure::setup(Stage::Capabilities, number, errno)),
+        }
+    }
+    if process.no_new_privileges {
+        rustix::thread::set_no_new_privs(true).at(Stage::Capabilities, "no_new_privs")?;
+    }
+    if spec.seccomp == Seccomp::Default {
+        seccomp::install_default(process.capabilities).at(Stage::Seccomp, "of the default profile")?;
+    }
+    become_user(process)?;
+    let of_root = if process.uid == 0 { process.capabilities.bits() & all_capabilities() } else { 0 };
+    let kept = rustix::thread::CapabilitySet::from_bits_retain(of_root);
+    let none = rustix::thread::CapabilitySet::empty();
+    let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: none };
+    rustix::thread::set_capabilities(None, sets).at(Stage::Capabilities, "sets")
+}
+
+/// The capabilities that this process may have at all: of the kernel's, and of its user namespace.
+fn all_capabilities() -> u64 {
+    rustix::thread::capabilities(None).map_or(0, |sets| sets.permitted.bits())
+}
+
+fn become_user(process: &Process) -> Result<(), Failure> {
+    let groups: Vec<Gid> = process.additional_gids.iter().map(|gid| Gid::from_raw(*gid)).collect();
+    match rustix::thread::set_thread_groups(&groups) {
+        // A namespace with a single id denies it to everybody, see user_namespaces(7).
+        Ok(()) | Err(Errno::PERM) => {}
+        Err(errno) => return Err(Failure::setup(Stage::Identity, "a member of the groups", errno)),
+    }
+    let gid = Gid::from_raw(process.gid);
+    rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(|errno| match errno {
+        Errno::INVAL => Failure::UnmappedId { kind: IdKind::Group, id: process.gid },
+        errno => Failure::setup(Stage::Identity, format!("gid {}", process.gid), errno),
+    })?;
+    let uid = Uid::from_raw(process.uid);
+    rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(|errno| match errno {
+        Errno::INVAL => Failure::UnmappedId { kind: IdKind::User, id: process.uid },
+        errno => Failure::setup(Stage::Identity, format!("uid {}", process.uid), errno),
+    })
+}

@@ -1,0 +1,30 @@
+//! The system calls that need `unsafe`, each behind a safe function. Everything else goes through rustix.
+#![expect(
+    unsafe_code,
+    reason = "the only place of the project where the kernel is called without a safe binding"
+)]
+
+mod exec;
+mod fork;
+mod mount;
+mod network;
+mod process;
+mod seccomp;
+
+pub(crate) use exec::execute;
+pub(crate) use fork::{Forked, fork};
+pub(crate) use mount::{MountAttributes, set_mount_attributes};
+pub(crate) use network::bring_interface_up;
+pub(crate) use process::{close_from, close_on_exec_from, reset_signals, send_signal, unshare};
+pub(crate) use seccomp::{Instruction, install_filter};
+
+use rustix::io::Errno;
+
+/// The result of a raw system call: -1 stands for the error in `errno`.
+fn check(result: libc::c_long) -> Result<libc::c_long, Errno> {
+    if result == -1 {
+        let errno = std::io::Error::last_os_error();
+        return Err(Errno::from_io_error(&errno).unwrap_or(Errno::IO));
+    }
+    Ok(result)
+}

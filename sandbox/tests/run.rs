@@ -1,0 +1,439 @@
+//! Real processes in real sandboxes.
+//!
+//! This program is its own helper: `main` begins with [`sandbox::init`]. The root is the host's static
+//! busybox in overlay layers; without it, or without the right to make namespaces, the tests say
+//! that they are skipped.
+#![expect(clippy::unwrap_used, reason = "a test that meets an error ends there")]
+#![expect(clippy::print_stdout, clippy::print_stderr, clippy::exit, reason = "this is a test harness")]
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use sandbox::{
+    Exit, Mount, MountKind, Network, Overlay, Process, Rootfs, Running, Sandbox, SandboxError, Spec, Stdio,
+    Stream,
+};
+
+/// The layers of a root, and a writable one on top.
+struct Root {
+    directory: tempfile::TempDir,
+}
+
+impl Root {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let base = directory.path().join("base");
+        for name in ["bin", "dev", "etc", "proc", "sys", "tmp", "mnt"] {
+            fs::create_dir_all(base.join(name)).unwrap();
+        }
+        for name in ["upper", "work"] {
+            fs::create_dir(directory.path().join(name)).unwrap();
+        }
+        fs::set_permissions(base.join("tmp"), fs::Permissions::from_mode(0o1777)).unwrap();
+        fs::copy("/bin/busybox", base.join("bin/busybox")).unwrap();
+        for applet in [
+            "sh", "cat", "echo", "ls", "id", "grep", "mount", "sleep", "rm", "true", "stat", "tty", "wc",
+            "kill",
+        ] {
+            symlink("busybox", base.join("bin").join(applet)).unwrap();
+        }
+        Self { directory }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn spec(&self, args: &[&str]) -> Spec {
+        let overlay =
+            Overlay { lowers: vec![self.path("base")], upper: self.path("upper"), work: self.path("work") };
+        let mut process = Process::new(args.iter().copied());
+        process.env.push(("PATH".into(), "/bin".into()));
+        Spec::new(Rootfs::Overlay(overlay), process)
+    }
+
+    fn shell(&self, script: &str) -> Spec {
+        self.spec(&["/bin/sh", "-c", script])
+    }
+}
+
+fn sandbox() -> Sandbox {
+    Sandbox::new(PathBuf::from("/proc/self/exe"))
+}
+
+fn pipe() -> (File, OwnedFd) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    (File::from(OwnedFd::from(reader)), OwnedFd::from(writer))
+}
+
+/// Runs to the end; gives the exit, standard output and standard error.
+fn run(spec: &Spec) -> (Exit, String, String) {
+    let ((mut out, stdout), (mut err, stderr)) = (pipe(), pipe());
+    let stdio =
+        Stdio { stdin: Stream::Null, stdout: Stream::Descriptor(stdout), stderr: Stream::Descriptor(stderr) };
+    let mut running = sandbox().spawn(spec, stdio).unwrap();
+    let (mut output, mut errors) = (String::new(), String::new());
+    out.read_to_string(&mut output).unwrap();
+    err.read_to_string(&mut errors).unwrap();
+    (running.wait().unwrap(), output, errors)
+}
+
+fn output(spec: &Spec) -> String {
+    let (exit, output, errors) = run(spec);
+    assert_eq!(exit, Exit::Code(0), "{output}{errors}");
+    output
+}
+
+fn spawn(spec: &Spec) -> Result<Running, SandboxError> {
+    sandbox().spawn(spec, Stdio::default())
+}
+
+fn exits_and_signals_are_reported() {
+    let root = Root::new();
+    assert_eq!(run(&root.shell("exit 7")).0, Exit::Code(7));
+    assert_eq!(run(&root.spec(&["true"])).0, Exit::Code(0));
+    let mut running = spawn(&root.spec(&["sleep", "100"])).unwrap();
+    running.kill();
+    assert_eq!(running.wait().unwrap(), Exit::Signal(9));
+    assert_eq!(Exit::Signal(9).shell_code(), 137);
+    let mut running = spawn(&root.shell("trap 'exit 5' TERM; while :; do sleep 0.01; done")).unwrap();
+    // The trap is set at some moment; signals before that are ignored, as for every pid 1.
+    let killer = running.killer();
+    let asking = std::thread::spawn(move || {
+        for _ in 0..500 {
+            killer.signal(15);
+            std::thread::yield_now();
+            std::thread::park_timeout(std::time::Duration::from_millis(10));
+        }
+    });
+    assert_eq!(running.wait().unwrap(), Exit::Code(5));
+    drop(running);
+    asking.join().unwrap();
+}
+
+fn streams_stay_apart_and_input_is_empty() {
+    let root = Root::new();
+    let (exit, out, err) = run(&root.shell("echo out; echo err >&2; cat; tty"));
+    assert_eq!((exit, out.as_str(), err.as_str()), (Exit::Code(1), "out\nnot a tty\n", "err\n"));
+}
+
+fn the_process_is_as_specified() {
+    let root = Root::new();
+    let mut spec = root.shell("id -u; id -g; id -G; echo $X; pwd; umask; echo $$; hostname 2>/dev/null || cat /proc/sys/kernel/hostname");
+    spec.process.uid = 1000;
+    spec.process.gid = 1001;
+    spec.process.additional_gids = vec![5, 6];
+    spec.process.cwd = "/tmp".into();
+    spec.process.env.push(("X".into(), "value".into()));
+    "the-host".clone_into(&mut spec.hostname);
+    assert_eq!(output(&spec), "1000\n1001\n1001 5 6\nvalue\n/tmp\n0022\n1\nthe-host\n");
+}
+
+fn only_its_own_processes_are_visible() {
+    let root = Root::new();
+    let count: u32 = output(&root.shell("ls -d /proc/[0-9]* | wc -l")).trim().parse().unwrap();
+    assert!(count <= 3, "{count}");
+}
+
+fn capabilities_and_filter_are_dockers() {
+    let root = Root::new();
+    let status = output(&root.shell("grep -E '^(Cap|Seccomp:|NoNewPrivs)' /proc/self/status"));
+    for line in [
+        "CapEff:\t00000000a80425fb",
+        "CapPrm:\t00000000a80425fb",
+        "CapBnd:\t00000000a80425fb",
+        "Seccomp:\t2",
+        "NoNewPrivs:\t0",
+    ] {
+        assert!(status.contains(line), "{line} in {status}");
+    }
+    let mut spec = root.shell("grep -E '^Cap' /proc/self/status");
+    spec.process.uid = 1000;
+    let status = output(&spec);
+    assert!(
+        status.contains("CapEff:\t0000000000000000") && status.contains("CapBnd:\t00000000a80425fb"),
+        "{status}"
+    );
+}
+
+fn the_host_cannot_be_reached() {
+    let root = Root::new();
+    for attempt in [
+        "mount -t tmpfs x /mnt",
+        "echo 1 > /proc/sys/kernel/panic",
+        "mkdir /sys/x",
+        "echo b > /proc/sysrq-trigger",
+        "cat /proc/kcore | head -c 1 | grep -q .",
+        "ls /sys/firmware | grep -q .",
+        "busybox unshare -m true",
+        "busybox mknod /tmp/disk b 8 0 && cat /tmp/disk",
+    ] {
+        let (exit, out, _) = run(&root.shell(attempt));
+        assert_ne!(exit, Exit::Code(0), "{attempt}: {out}");
+    }
+}
+
+fn devices_are_there() {
+    let root = Root::new();
+    let script = "echo x > /dev/null; head -c 2 /dev/zero | wc -c; ls /dev; stat -c %a /dev/null /dev/shm; ls /dev/pts";
+    let text = output(&root.shell(&script.replace("head", "busybox head")));
+    for name in ["2\n", "full", "urandom", "ptmx", "stdin", "666\n1777\n"] {
+        assert!(text.contains(name), "{name:?} in {text}");
+    }
+}
+
+fn without_network_there_is_loopback_only() {
+    let root = Root::new();
+    let mut spec = root.shell("ls /sys/class/net; busybox ifconfig lo | grep -c UP");
+    spec.network = Network::None;
+    assert_eq!(output(&spec), "lo\n1\n");
+}
+
+fn changes_land_in_the_upper_directory() {
+    let root = Root::new();
+    fs::write(root.path("base/etc/gone"), "x").unwrap();
+    output(&root.shell("echo new > /etc/new; rm /etc/gone; echo x > /dev/shm/x"));
+    assert_eq!(fs::read_to_string(root.path("upper/etc/new")).unwrap(), "new\n");
+    let whiteout = fs::symlink_metadata(root.path("upper/etc/gone")).unwrap();
+    assert!(std::os::unix::fs::FileTypeExt::is_char_device(&whiteout.file_type()));
+    let left: Vec<_> =
+        fs::read_dir(root.path("upper")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["etc"], "nothing else is written");
+}
+
+fn hundreds_of_layers_can_be_mounted() {
+    let root = Root::new();
+    let mut spec = root.shell("cat /file; ls / | wc -l");
+    let mut lowers = Vec::new();
+    for number in 0..300 {
+        let layer = root.path(&format!("layer{number:03}"));
+        fs::create_dir(&layer).unwrap();
+        fs::write(layer.join("file"), format!("{number}\n")).unwrap();
+        lowers.insert(0, layer);
+    }
+    lowers.push(root.path("base"));
+    spec.rootfs = Rootfs::Overlay(Overlay { lowers, upper: root.path("upper"), work: root.path("work") });
+    assert!(output(&spec).starts_with("299\n"));
+}
+
+fn mounts_are_made_in_order() {
+    let root = Root::new();
+    for path in ["base/mnt/bind", "base/mnt/tmp", "base/mnt/over", "shown", "over", "over-work"] {
+        fs::create_dir_all(root.path(path)).unwrap();
+    }
+    fs::write(root.path("base/mnt/secret"), "").unwrap();
+    fs::write(root.path("shown/file"), "shown\n").unwrap();
+    let mut spec = root.shell(
+        "cat /mnt/bind/file; echo x 2>/dev/null > /mnt/bind/x || echo read-only; echo t > /mnt/tmp/t && echo writable;
+         cat /mnt/secret; stat -c '%a %u:%g' /mnt/secret; echo more >> /mnt/over/file; cat /mnt/over/file",
+    );
+    let target = |name: &str| PathBuf::from("/mnt").join(name);
+    let over =
+        Overlay { lowers: vec![root.path("shown")], upper: root.path("over"), work: root.path("over-work") };
+    spec.mounts = vec![
+        Mount {
+            target: target("bind"),
+            kind: MountKind::Bind { source: root.path("shown"), read_only: true, recursive: false },
+        },
+        Mount { target: target("tmp"), kind: MountKind::Tmpfs { size: Some(1 << 20), mode: 0o1777 } },
+        Mount {
+            target: target("secret"),
+            kind: MountKind::File { content: b"secret\n".to_vec(), mode: 0o440, uid: 3, gid: 4 },
+        },
+        Mount { target: target("over"), kind: MountKind::Overlay(over) },
+    ];
+    assert_eq!(output(&spec), "shown\nread-only\nwritable\nsecret\n440 3:4\nshown\nmore\n");
+    assert_eq!(fs::read_to_string(root.path("shown/file")).unwrap(), "shown\n");
+}
+
+fn what_cannot_start_says_why() {
+    let root = Root::new();
+    fs::write(root.path("base/etc/plain"), "x").unwrap();
+    for (name, text) in
+        [("script", "#!/bin/missing -x\n"), ("crlf", "#!/bin/sh\r\n"), ("nothing", "\u{7f}ELF")]
+    {
+        let path = root.path("base/bin").join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let error = |args: &[&str]| spawn(&root.spec(args)).err().unwrap_or_else(|| panic!("{args:?} starts"));
+    assert!(matches!(error(&["no-such"]), SandboxError::CommandNotFound { searched: Some(_), .. }));
+    assert!(matches!(error(&["/no/such"]), SandboxError::CommandNotFound { searched: None, .. }));
+    assert!(matches!(error(&["/etc/plain"]), SandboxError::CommandNotExecutable { .. }));
+    assert!(
+        matches!(error(&["script"]), SandboxError::MissingInterpreter { interpreter, .. } if interpreter == Path::new("/bin/missing"))
+    );
+    assert!(
+        matches!(error(&["crlf"]), SandboxError::MissingInterpreter { interpreter, .. } if interpreter == Path::new("/bin/sh\r"))
+    );
+    assert!(matches!(error(&["nothing"]), SandboxError::ExecFormat { .. }));
+    let mut spec = root.spec(&["true"]);
+    spec.process.cwd = "/missing".into();
+    assert!(matches!(spawn(&spec), Err(SandboxError::WorkingDirectory { .. })));
+    let mut spec = root.spec(&["true"]);
+    spec.mounts =
+        vec![Mount { target: "/missing".into(), kind: MountKind::Tmpfs { size: None, mode: 0o755 } }];
+    let message = spawn(&spec).unwrap_err().to_string();
+    assert_eq!(message, "cannot find the mount point /missing");
+}
+
+fn a_terminal_is_a_terminal() {
+    let root = Root::new();
+    let mut spec = root.shell("tty; test -c /dev/console && echo console; read line; echo got $line");
+    spec.process.terminal = true;
+    let mut running = spawn(&spec).unwrap();
+    let mut master = File::from(running.terminal().unwrap());
+    master.write_all(b"hello\n").unwrap();
+    let mut text = Vec::new();
+    let mut buffer = [0; 256];
+    // Reading ends with EIO when the last process has closed the other side.
+    while let Ok(length) = master.read(&mut buffer) {
+        text.extend_from_slice(&buffer[..length]);
+        if length == 0 {
+            break;
+        }
+    }
+    assert_eq!(running.wait().unwrap(), Exit::Code(0));
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains("/dev/pts/0") && text.contains("console") && text.contains("got hello"), "{text}");
+}
+
+/// Processes of the host whose command line has this word.
+fn processes_with(word: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        if let Ok(line) = fs::read_to_string(entry.path().join("cmdline"))
+            && line.contains(word)
+        {
+            found.push(format!("{} {line:?}", entry.path().display()));
+        }
+    }
+    found
+}
+
+fn dropping_kills_the_whole_tree() {
+    let root = Root::new();
+    let mark = format!("{}91.25", std::process::id());
+    let (mut out, stdout) = pipe();
+    let stdio = Stdio { stdout: Stream::Descriptor(stdout), ..Stdio::default() };
+    let script =
+        format!("(sleep {mark}; echo late) & (trap '' TERM HUP; sleep {mark}) & echo ready; sleep {mark}");
+    let running = sandbox().spawn(&root.shell(&script), stdio).unwrap();
+    let mut ready = [0; 6];
+    out.read_exact(&mut ready).unwrap();
+    assert!(!processes_with(&mark).is_empty());
+    drop(running);
+    assert_eq!(processes_with(&mark), Vec::<String>::new());
+}
+
+/// Started again by the next test: starts a sandbox and waits for ever.
+const PARENT: &str = "__parent";
+
+fn be_a_parent(root: &str, mark: &str) -> ! {
+    let root = Path::new(root);
+    let overlay =
+        Overlay { lowers: vec![root.join("base")], upper: root.join("upper"), work: root.join("work") };
+    let process = Process::new(["/bin/sh", "-c", &format!("echo ready; sleep {mark}")]);
+    let stdio = Stdio { stdout: Stream::Inherit, ..Stdio::default() };
+    let mut running = sandbox().spawn(&Spec::new(Rootfs::Overlay(overlay), process), stdio).unwrap();
+    running.wait().unwrap();
+    std::process::exit(0)
+}
+
+fn killing_the_caller_kills_the_tree() {
+    let root = Root::new();
+    let mark = format!("{}92.25", std::process::id());
+    let (mut out, stdout) = pipe();
+    let mut parent = std::process::Command::new("/proc/self/exe")
+        .args([PARENT.as_ref(), root.directory.path().as_os_str(), mark.as_ref()])
+        .stdout(stdout)
+        .spawn()
+        .unwrap();
+    let mut ready = [0; 6];
+    out.read_exact(&mut ready).unwrap();
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    // Everybody who could write to the pipe is gone when reading ends.
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    let left: Vec<String> = processes_with(&mark).into_iter().filter(|line| !line.contains(PARENT)).collect();
+    assert_eq!(left, Vec::<String>::new());
+}
+
+fn the_step_ends_with_its_first_process() {
+    let root = Root::new();
+    let began = Instant::now();
+    output(&root.shell("(sleep 100; echo late > /late) & echo started"));
+    assert!(began.elapsed().as_secs() < 50);
+    assert!(!root.path("upper/late").exists());
+}
+
+type Test = (&'static str, fn());
+
+const TESTS: &[Test] = &[
+    ("exits_and_signals_are_reported", exits_and_signals_are_reported),
+    ("streams_stay_apart_and_input_is_empty", streams_stay_apart_and_input_is_empty),
+    ("the_process_is_as_specified", the_process_is_as_specified),
+    ("only_its_own_processes_are_visible", only_its_own_processes_are_visible),
+    ("capabilities_and_filter_are_dockers", capabilities_and_filter_are_dockers),
+    ("the_host_cannot_be_reached", the_host_cannot_be_reached),
+    ("devices_are_there", devices_are_there),
+    ("without_network_there_is_loopback_only", without_network_there_is_loopback_only),
+    ("changes_land_in_the_upper_directory", changes_land_in_the_upper_directory),
+    ("hundreds_of_layers_can_be_mounted", hundreds_of_layers_can_be_mounted),
+    ("mounts_are_made_in_order", mounts_are_made_in_order),
+    ("what_cannot_start_says_why", what_cannot_start_says_why),
+    ("a_terminal_is_a_terminal", a_terminal_is_a_terminal),
+    ("dropping_kills_the_whole_tree", dropping_kills_the_whole_tree),
+    ("killing_the_caller_kills_the_tree", killing_the_caller_kills_the_tree),
+    ("the_step_ends_with_its_first_process", the_step_ends_with_its_first_process),
+];
+
+/// What the tests need of the machine and it does not have.
+fn missing() -> Option<&'static str> {
+    if !Path::new("/bin/busybox").exists() {
+        return Some("/bin/busybox is missing (package busybox-static)");
+    }
+    let is_root = fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+    (!is_root).then_some("these tests run as root")
+}
+
+/// As much of the test harness's interface as `cargo test` and nextest use.
+fn main() {
+    sandbox::init();
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [first, root, mark] = words.as_slice()
+        && first == PARENT
+    {
+        be_a_parent(root, mark);
+    }
+    if words.iter().any(|word| word == "--list") {
+        if !words.iter().any(|word| word == "--ignored") {
+            for (name, _) in TESTS {
+                println!("{name}: test");
+            }
+        }
+        return;
+    }
+    if let Some(missing) = missing() {
+        eprintln!("SKIPPED: sandbox tests: {missing}");
+        return;
+    }
+    let exact = words.iter().any(|word| word == "--exact");
+    let filters: Vec<&String> = words.iter().filter(|word| !word.starts_with('-')).collect();
+    let chosen = |name: &str| {
+        filters.is_empty()
+            || filters.iter().any(|filter| if exact { *filter == name } else { name.contains(*filter) })
+    };
+    let mut passed = 0;
+    for (name, test) in TESTS.iter().filter(|(name, _)| chosen(name)) {
+        test();
+        println!("test {name} ... ok");
+        passed += 1;
+    }
+    println!("\ntest result: ok. {passed} passed; 0 failed");
+}
