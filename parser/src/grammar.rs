@@ -43,8 +43,17 @@ pub(crate) fn flags(text: &str, escape: char) -> (Vec<Range<usize>>, usize) {
     (flags, end)
 }
 
-/// Words in which quotes hold blanks together.
+/// Words in which quotes hold blanks together. Without quotes and escapes, blanks alone part words; that
+/// needs no grammar, and is what most lines of a long file are.
 pub(crate) fn words(text: &str, escape: char) -> Vec<Range<usize>> {
+    if text.contains(['"', '\'', escape]) {
+        return quoted_words(text, escape);
+    }
+    let start = |word: &str| word.as_ptr() as usize - text.as_ptr() as usize;
+    text.split_whitespace().map(|word| start(word)..start(word) + word.len()).collect()
+}
+
+fn quoted_words(text: &str, escape: char) -> Vec<Range<usize>> {
     let text = with_backslashes(text, escape);
     inner(Rule::words, &text).filter(|pair| pair.as_rule() == Rule::word).map(|pair| range(&pair)).collect()
 }
@@ -210,6 +219,13 @@ mod tests {
         assert_eq!(texts(text, &words(text, '\\')), ["a=1", r#""b c"='d e'f"#, r"g\ h=i", "\"open"]);
         let text = r#"a="x\" y" b='x\' c"#;
         assert_eq!(texts(text, &words(text, '\\')), [r#"a="x\" y""#, r"b='x\'", "c"]);
+    }
+
+    #[test]
+    fn plain_words_are_those_of_the_grammar() {
+        for text in ["a=1  b=ü\tc", "", " a ", "a\u{2003}b\u{85}c", "\u{feff}a"] {
+            assert_eq!(words(text, '\\'), quoted_words(text, '\\'), "{text:?}");
+        }
     }
 
     #[test]
