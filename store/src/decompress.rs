@@ -9,7 +9,7 @@ const SIGNATURE: usize = 6;
 const XZ_MEMORY: u32 = 1 << 20;
 
 /// The uncompressed bytes of a stream that is gzip (of any number of members), zstd, bzip2, xz, or none of them.
-pub(crate) fn decompress<'reader>(mut reader: impl Read + 'reader) -> io::Result<Box<dyn Read + 'reader>> {
+pub fn decompress<'reader>(mut reader: impl Read + 'reader) -> io::Result<Box<dyn Read + 'reader>> {
     let mut start = Vec::with_capacity(SIGNATURE);
     (&mut reader).take(SIGNATURE as u64).read_to_end(&mut start)?;
     let signature = start.clone();

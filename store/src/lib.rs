@@ -48,7 +48,7 @@ mod xattrs;
 
 pub use blob::{BlobWriter, Blobs};
 pub use cache_mount::{CacheMount, CacheSeed, Sharing};
-pub use decompress::is_archive;
+pub use decompress::{decompress, is_archive};
 pub use draft::{Draft, MountPoint, MountPointKind, Stack};
 pub use editor::{Editor, Made, Resolved};
 pub use error::{ArchiveProblem, StoreError};

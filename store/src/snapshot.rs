@@ -12,6 +12,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use image::{ChainId, DiffId};
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -219,6 +220,21 @@ impl Store {
             Some(id) => self.snapshot(parse("snapshot id", &id)?),
             None => Ok(None),
         }
+    }
+
+    /// When a snapshot was made, to the second. Scratch was made at the beginning of 1970.
+    pub fn created(&self, snapshot: &Snapshot) -> Result<SystemTime, StoreError> {
+        if snapshot.is_scratch() {
+            return Ok(SystemTime::UNIX_EPOCH);
+        }
+        let seconds: i64 = self
+            .database()
+            .connection()
+            .query_row("SELECT created FROM snapshots WHERE id = ?1", [snapshot.id().to_string()], |row| {
+                row.get(0)
+            })
+            .database("look up when a snapshot was made")?;
+        Ok(SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
     }
 
     /// The layer of one snapshot on another parent: a new snapshot, and no bytes moved. Scratch has no layer, so
