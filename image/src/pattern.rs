@@ -1,6 +1,6 @@
 //! The two languages of [`PathPattern`](crate::PathPattern)s.
 //!
-//! [`matches`] is Go's `filepath.Match`, the language of sources of `COPY` and `ADD`: `*` and `?` do
+//! [`NamePattern`] is Go's `filepath.Match`, the language of sources of `COPY` and `ADD`: `*` and `?` do
 //! not cross a `/`, `[a-z]` and `[^x]` are classes, `\` escapes. [`Exclusions`] is the language of
 //! `.dockerignore`, which `--exclude` shares: in addition `**` stands for any number of directories,
 //! a leading `!` includes again, the last pattern that matches decides, and what matches a directory
@@ -19,9 +19,20 @@ pub fn has_wildcard(pattern: &str) -> bool {
     pattern.contains(['*', '?', '[', '\\'])
 }
 
-/// Whether a pattern in the language of Go's `filepath.Match` matches a whole name.
-pub fn matches(pattern: &str, name: &[u8]) -> Result<bool, BadPattern> {
-    Ok(Compiled::new(pattern, Language::Go)?.matches(name))
+/// A pattern in the language of Go's `filepath.Match`.
+#[derive(Clone, Debug)]
+pub struct NamePattern(Compiled);
+
+impl NamePattern {
+    /// Compiles a pattern.
+    pub fn new(pattern: &str) -> Result<Self, BadPattern> {
+        Compiled::new(pattern, Language::Go).map(Self)
+    }
+
+    /// Whether it matches a whole name.
+    pub fn matches(&self, name: &[u8]) -> bool {
+        self.0.matches(name)
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -212,7 +223,11 @@ impl Exclusions {
 
 #[cfg(test)]
 mod tests {
-    use super::{Exclusions, has_wildcard, matches};
+    use super::{BadPattern, Exclusions, NamePattern, has_wildcard};
+
+    fn matches(pattern: &str, name: &[u8]) -> Result<bool, BadPattern> {
+        Ok(NamePattern::new(pattern)?.matches(name))
+    }
 
     /// The cases that Go's documentation of `filepath.Match` is about.
     #[test]

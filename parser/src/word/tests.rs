@@ -1,3 +1,5 @@
+//! Expansion, form by form.
+
 use super::*;
 
 fn lookup(name: &str) -> Option<String> {

@@ -15,7 +15,6 @@
 pub(crate) mod digest;
 pub(crate) mod host;
 pub(crate) mod layers;
-mod pattern;
 pub(crate) mod resolve;
 pub(crate) mod select;
 

@@ -6,9 +6,9 @@
 
 use std::os::unix::ffi::OsStrExt;
 
+use image::pattern::{NamePattern, has_wildcard};
 use image::{ImagePath, PathPattern};
 
-use super::pattern::{NamePattern, has_wildcard};
 use super::{Entry, Tree, resolve};
 use crate::error::StoreError;
 use crate::metadata::Kind;
@@ -120,9 +120,9 @@ fn components(pattern: &PathPattern, wildcards: Wildcards) -> Result<Vec<Compone
         .components()
         .map(|text| match text {
             "**" if wildcards == Wildcards::Recursive => Ok(Component::AnyDepth),
-            text if has_wildcard(text) => NamePattern::parse(text)
+            text if has_wildcard(text) => NamePattern::new(text)
                 .map(Component::Pattern)
-                .ok_or_else(|| StoreError::Pattern(pattern.as_str().to_owned())),
+                .map_err(|_| StoreError::Pattern(pattern.as_str().to_owned())),
             text => Ok(Component::Literal(text.to_owned())),
         })
         .collect()

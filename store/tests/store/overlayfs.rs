@@ -1,12 +1,9 @@
 //! The kernel's overlayfs as the judge of layers and of trees merged in user space.
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
-mod disk;
 
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
 
-use disk::{attributes, path, store};
+use crate::disk::{attributes, path, store};
 use proptest::prelude::*;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use store::{Attributes, Editor, Keep, Tree, TreePath};
@@ -81,38 +78,38 @@ fn everything(directory: &Path) -> Tree {
 
 #[test]
 fn the_kernel_sees_the_same_tree() {
-    if !disk::is_root("the_kernel_sees_the_same_tree") {
+    if !crate::disk::is_root("the_kernel_sees_the_same_tree") {
         return;
     }
     let config = ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |(layers in proptest::collection::vec(edits(), 1..4))| {
         let (root, store) = store();
-        let mut top = disk::snapshot(&store, &store.scratch(), |_| {});
+        let mut top = crate::disk::snapshot(&store, &store.scratch(), |_| {});
         for edits in &layers {
-            top = disk::snapshot(&store, &top, |editor| edits.iter().for_each(|edit| apply(editor, edit)));
+            top = crate::disk::snapshot(&store, &top, |editor| edits.iter().for_each(|edit| apply(editor, edit)));
         }
         let mounted = Overlay::mount(root.path().join("mounted"), &top.lowers(), None);
-        prop_assert_eq!(disk::dump(&top.tree()), disk::dump(&everything(&mounted.0)));
+        prop_assert_eq!(crate::disk::dump(&top.tree()), crate::disk::dump(&everything(&mounted.0)));
 
         // What was packed and unpacked again is the same tree, too.
-        let (_other_root, other) = disk::store();
+        let (_other_root, other) = crate::disk::store();
         let mut copy = other.scratch();
         for layer in top.layers() {
             let mut archive = Vec::new();
             let diff_id = store.write_layer(&layer, &mut archive).unwrap();
             copy = other.unpack(&copy, &archive[..], diff_id).unwrap();
         }
-        prop_assert_eq!(disk::dump(&top.tree()), disk::dump(&copy.tree()));
+        prop_assert_eq!(crate::disk::dump(&top.tree()), crate::disk::dump(&copy.tree()));
     });
 }
 
 #[test]
 fn what_a_process_changes_in_the_mount_is_what_the_snapshot_has() {
-    if !disk::is_root("what_a_process_changes_in_the_mount_is_what_the_snapshot_has") {
+    if !crate::disk::is_root("what_a_process_changes_in_the_mount_is_what_the_snapshot_has") {
         return;
     }
     let (root, store) = store();
-    let base = disk::snapshot(&store, &store.scratch(), |editor| {
+    let base = crate::disk::snapshot(&store, &store.scratch(), |editor| {
         for directory in ["kept/deep", "replaced/old", "touched"] {
             editor.make_directory_all(&path(directory), &attributes(0o755, 1)).unwrap();
         }
@@ -128,10 +125,10 @@ fn what_a_process_changes_in_the_mount_is_what_the_snapshot_has() {
     std::fs::remove_dir_all(target.join("replaced")).unwrap();
     std::fs::create_dir(target.join("replaced")).unwrap();
     std::fs::write(target.join("replaced/new"), "new").unwrap();
-    let expected = disk::dump(&everything(&target));
-    assert_eq!(disk::dump(&draft.tree()), expected);
+    let expected = crate::disk::dump(&everything(&target));
+    assert_eq!(crate::disk::dump(&draft.tree()), expected);
     drop(mounted);
     let snapshot = draft.commit().unwrap();
-    assert_eq!(disk::dump(&snapshot.tree()), expected);
+    assert_eq!(crate::disk::dump(&snapshot.tree()), expected);
     assert!(!snapshot.lowers()[0].join("touched").exists());
 }

@@ -1,10 +1,8 @@
 //! Blobs, images, tags and cache mounts.
 
-mod disk;
-
 use std::io::Write;
 
-use disk::{attributes, path, store};
+use crate::disk::{attributes, path, store};
 use image::{Descriptor, Digest, ImageId, MediaType, Reference};
 use store::{CacheSeed, NewImage, Sharing, Store, StoreError};
 
@@ -122,7 +120,7 @@ fn an_image_remembers_where_it_came_from() {
 #[test]
 fn cache_mounts_are_seeded_once_and_shared_as_asked() {
     let (_root, store) = store();
-    let content = disk::snapshot(&store, &store.scratch(), |editor| {
+    let content = crate::disk::snapshot(&store, &store.scratch(), |editor| {
         editor.make_directory_all(&path("seed/sub"), &attributes(0o755, 1)).unwrap();
         editor.write_file(&path("seed/sub/file"), &b"seed"[..], &attributes(0o644, 1)).unwrap();
     });

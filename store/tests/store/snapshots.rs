@@ -1,24 +1,22 @@
 //! Drafts, editors, snapshots and trees on a real disk.
 
-mod disk;
-
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 
-use disk::{attributes, dump, path, store};
+use crate::disk::{attributes, dump, path, store};
 use image::ImagePath;
 use store::{Kind, Made, MountPoint, MountPointKind, SnapshotId, Store, StoreError, TreePath};
 
 #[test]
 fn a_draft_becomes_a_snapshot_and_lower_files_stay_visible() {
     let (_root, store) = store();
-    let base = disk::snapshot(&store, &store.scratch(), |editor| {
+    let base = crate::disk::snapshot(&store, &store.scratch(), |editor| {
         editor.make_directory_all(&path("etc/conf.d"), &attributes(0o750, 100)).unwrap();
         editor.write_file(&path("etc/passwd"), &b"root"[..], &attributes(0o644, 200)).unwrap();
         editor.symlink(&path("var"), OsStr::new("/etc/conf.d"), &attributes(0o777, 300)).unwrap();
     });
-    let top = disk::snapshot(&store, &base, |editor| {
+    let top = crate::disk::snapshot(&store, &base, |editor| {
         editor.write_file(&path("var/log"), &b"through the link"[..], &attributes(0o600, 400)).unwrap();
         editor.remove(&path("etc/passwd")).unwrap();
     });
@@ -39,11 +37,11 @@ fn a_draft_becomes_a_snapshot_and_lower_files_stay_visible() {
 #[test]
 fn a_directory_in_place_of_a_removed_one_is_opaque() {
     let (_root, store) = store();
-    let base = disk::snapshot(&store, &store.scratch(), |editor| {
+    let base = crate::disk::snapshot(&store, &store.scratch(), |editor| {
         editor.make_directory_all(&path("data/old"), &attributes(0o755, 1)).unwrap();
         editor.write_file(&path("file"), &b"x"[..], &attributes(0o644, 1)).unwrap();
     });
-    let top = disk::snapshot(&store, &base, |editor| {
+    let top = crate::disk::snapshot(&store, &base, |editor| {
         editor.remove(&path("data")).unwrap();
         assert_eq!(editor.make_directory(&path("data"), &attributes(0o700, 2)).unwrap(), Made::New);
         assert_eq!(editor.make_directory(&path("data"), &attributes(0o711, 3)).unwrap(), Made::Existing);
@@ -56,15 +54,15 @@ fn a_directory_in_place_of_a_removed_one_is_opaque() {
 #[test]
 fn directories_that_changed_nothing_are_left_out() {
     let (_root, store) = store();
-    let base = disk::snapshot(&store, &store.scratch(), |editor| {
+    let base = crate::disk::snapshot(&store, &store.scratch(), |editor| {
         editor.make_directory_all(&path("a/b/c"), &attributes(0o755, 1)).unwrap();
     });
-    let same = disk::snapshot(&store, &base, |editor| {
+    let same = crate::disk::snapshot(&store, &base, |editor| {
         editor.write_file(&path("a/b/c/temporary"), &b""[..], &attributes(0o644, 1)).unwrap();
         editor.remove(&path("a/b/c/temporary")).unwrap();
     });
     assert_eq!(std::fs::read_dir(&same.lowers()[0]).unwrap().count(), 0);
-    let touched = disk::snapshot(&store, &base, |editor| {
+    let touched = crate::disk::snapshot(&store, &base, |editor| {
         editor.set_attributes(&path("a/b"), &attributes(0o755, 7)).unwrap();
     });
     assert_eq!(dump(&touched.tree()), "d 755 0 .\nd 755 1 a\nd 755 7 a/b\nd 755 1 a/b/c\n");
@@ -75,7 +73,7 @@ fn links_out_of_the_root_stay_inside() {
     let (root, store) = store();
     let outside = root.path().join("outside");
     std::fs::create_dir(&outside).unwrap();
-    let base = disk::snapshot(&store, &store.scratch(), |editor| {
+    let base = crate::disk::snapshot(&store, &store.scratch(), |editor| {
         editor.make_directory_all(&path("deep/er"), &attributes(0o755, 1)).unwrap();
         editor.symlink(&path("deep/er/up"), OsStr::new("../../../../../.."), &attributes(0o777, 1)).unwrap();
         editor.symlink(&path("host"), outside.as_os_str(), &attributes(0o777, 1)).unwrap();
@@ -101,7 +99,7 @@ fn links_out_of_the_root_stay_inside() {
 #[test]
 fn mount_points_never_reach_the_layer() {
     let (_root, store) = store();
-    let base = disk::snapshot(&store, &store.scratch(), |editor| {
+    let base = crate::disk::snapshot(&store, &store.scratch(), |editor| {
         editor.make_directory_all(&path("run"), &attributes(0o711, 5)).unwrap();
         editor.symlink(&path("secrets"), OsStr::new("run/real"), &attributes(0o777, 1)).unwrap();
     });
@@ -124,10 +122,10 @@ fn mount_points_never_reach_the_layer() {
 #[test]
 fn a_layer_can_lie_on_another_parent() {
     let (_root, store) = store();
-    let one = disk::snapshot(&store, &store.scratch(), |editor| {
+    let one = crate::disk::snapshot(&store, &store.scratch(), |editor| {
         editor.write_file(&path("one"), &b"1"[..], &attributes(0o644, 1)).unwrap();
     });
-    let two = disk::snapshot(&store, &store.scratch(), |editor| {
+    let two = crate::disk::snapshot(&store, &store.scratch(), |editor| {
         editor.write_file(&path("two"), &b"2"[..], &attributes(0o644, 1)).unwrap();
     });
     let both = store.rebase(&two, &one).unwrap();
@@ -139,7 +137,7 @@ fn a_layer_can_lie_on_another_parent() {
 #[test]
 fn abandoned_drafts_and_unrecorded_layers_are_removed() {
     let (root, store) = store();
-    let base = disk::snapshot(&store, &store.scratch(), |_| {});
+    let base = crate::disk::snapshot(&store, &store.scratch(), |_| {});
     let alive = store.draft(&base).unwrap();
     let drafts = store.root().join("drafts");
     let abandoned = drafts.join("00000000000000000000000000000002");
@@ -180,7 +178,7 @@ fn many_writers_share_one_store() {
                 scope.spawn(move || {
                     let mut top = store.scratch();
                     for number in 0..25 {
-                        top = disk::snapshot(store, &top, |editor| {
+                        top = crate::disk::snapshot(store, &top, |editor| {
                             let name = format!("file-{number}");
                             editor.write_file(&path(&name), &b"x"[..], &attributes(0o644, 1)).unwrap();
                         });
@@ -207,7 +205,7 @@ fn hard_links_and_names_that_are_not_text_survive_copying() {
     std::fs::write(source.join(odd), "same").unwrap();
     std::fs::hard_link(source.join(odd), source.join("second")).unwrap();
     let tree = store::Tree::host(&source, |_, _| store::Keep::Yes).unwrap();
-    let copied = disk::snapshot(&store, &store.scratch(), |editor| {
+    let copied = crate::disk::snapshot(&store, &store.scratch(), |editor| {
         for entry in tree.walk(&tree.root().unwrap()) {
             let entry = entry.unwrap();
             if !entry.path().is_root() {
@@ -231,19 +229,19 @@ fn hard_links_and_names_that_are_not_text_survive_copying() {
 
 #[test]
 fn file_capabilities_survive_copies_and_changes_of_mode() {
-    if !disk::is_root("file_capabilities_survive_copies_and_changes_of_mode") {
+    if !crate::disk::is_root("file_capabilities_survive_copies_and_changes_of_mode") {
         return;
     }
     let (_root, store) = store();
     // Version 2, effective, permitted: CAP_NET_BIND_SERVICE.
     let capability = b"\x01\0\0\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec();
     let xattrs: store::Xattrs = [("security.capability".into(), capability)].into();
-    let base = disk::snapshot(&store, &store.scratch(), |editor| {
+    let base = crate::disk::snapshot(&store, &store.scratch(), |editor| {
         editor.write_file(&path("server"), &b"elf"[..], &attributes(0o755, 1)).unwrap();
         editor.set_xattrs(&path("server"), &xattrs).unwrap();
     });
     let entry = base.tree().get(&path("server")).unwrap().unwrap();
-    let top = disk::snapshot(&store, &base, |editor| {
+    let top = crate::disk::snapshot(&store, &base, |editor| {
         editor.set_attributes(&path("server"), &attributes(0o700, 2)).unwrap();
         let other_owner = store::Attributes { uid: 1000, ..attributes(0o755, 1) };
         editor.copy(&entry, &path("copy"), &other_owner).unwrap();

@@ -1,13 +1,10 @@
 //! Layers as archives: unpacking, packing, hostile input.
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
-mod disk;
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 
-use disk::{attributes, dump, path, store};
+use crate::disk::{attributes, dump, path, store};
 use image::{Descriptor, DiffId, Digest, MediaType};
 use store::{ArchiveProblem, LayerEncoding, Snapshot, Store, StoreError};
 use tar::{Builder, EntryType, Header};
@@ -281,16 +278,16 @@ fn listing(archive: &[u8]) -> String {
 #[test]
 fn packing_is_canonical_and_unpacking_it_gives_the_same_bytes() {
     let test = "packing_is_canonical_and_unpacking_it_gives_the_same_bytes";
-    if !disk::is_root(test) {
+    if !crate::disk::is_root(test) {
         return;
     }
     let (_root, store) = store();
-    let base = disk::snapshot(&store, &store.scratch(), |editor| {
+    let base = crate::disk::snapshot(&store, &store.scratch(), |editor| {
         editor.make_directory_all(&path("keep"), &attributes(0o755, 1)).unwrap();
         editor.make_directory_all(&path("opaque/old"), &attributes(0o755, 1)).unwrap();
         editor.write_file(&path("deleted"), &b"x"[..], &attributes(0o644, 1)).unwrap();
     });
-    let top = disk::snapshot(&store, &base, |editor| {
+    let top = crate::disk::snapshot(&store, &base, |editor| {
         let large = store::Attributes { uid: 3_000_000, gid: 7, ..attributes(0o4755, 1_700_000_000) };
         editor.write_file(&path("keep/z"), &b"zzz"[..], &large).unwrap();
         editor.write_file(&path("keep/a"), &b"aaa"[..], &attributes(0o600, -5)).unwrap();
@@ -327,7 +324,7 @@ fn packing_is_canonical_and_unpacking_it_gives_the_same_bytes() {
     assert_eq!(store.diff_id(&top).unwrap(), packed);
     insta::assert_snapshot!(packed, @"sha256:360dc98258caca62d989bbc89ebde657b3f6edb9d482f60b66db581caf541d1a");
 
-    let (_other_root, other) = disk::store();
+    let (_other_root, other) = crate::disk::store();
     let mut base_archive = Vec::new();
     store.write_layer(&base, &mut base_archive).unwrap();
     let base = other.import(&other.scratch(), &base_archive[..]).unwrap();
@@ -362,7 +359,7 @@ fn dump_layer(snapshot: &Snapshot) -> Vec<(String, u32, u64)> {
 #[test]
 fn blobs_of_layers_are_made_once_and_originals_are_kept() {
     let (_root, store) = store();
-    let snapshot = disk::snapshot(&store, &store.scratch(), |editor| {
+    let snapshot = crate::disk::snapshot(&store, &store.scratch(), |editor| {
         editor.write_file(&path("file"), &b"content"[..], &attributes(0o644, 1)).unwrap();
     });
     for encoding in [LayerEncoding::GZIP, LayerEncoding::ZSTD, LayerEncoding::UNCOMPRESSED] {
@@ -370,7 +367,7 @@ fn blobs_of_layers_are_made_once_and_originals_are_kept() {
         assert_eq!(packed.descriptor.media_type, MediaType::OciLayer(encoding.compression()));
         let blob = store.blobs().open(&packed.descriptor.digest).unwrap();
         assert_eq!(blob.metadata().unwrap().len(), packed.descriptor.size);
-        let (_other_root, other) = disk::store();
+        let (_other_root, other) = crate::disk::store();
         let unpacked = other.unpack(&other.scratch(), blob, packed.diff_id).unwrap();
         assert_eq!(dump(&unpacked.tree()), dump(&snapshot.tree()));
         assert_eq!(store.pack(&snapshot, encoding).unwrap().descriptor, packed.descriptor);
@@ -396,13 +393,13 @@ fn blobs_of_layers_are_made_once_and_originals_are_kept() {
 fn add_extracts_below_a_directory_without_whiteouts() {
     let (_root, store) = store();
     let archive = Tar::new().directory("./").file("dir/.wh.name", "kept").file("link/inside", "1").finish();
-    let base = disk::snapshot(&store, &store.scratch(), |editor| {
+    let base = crate::disk::snapshot(&store, &store.scratch(), |editor| {
         editor.make_directory_all(&path("opt/dir"), &attributes(0o700, 1)).unwrap();
         editor.write_file(&path("opt/dir/name"), &b"n"[..], &attributes(0o644, 1)).unwrap();
         editor.make_directory_all(&path("opt/real"), &attributes(0o755, 1)).unwrap();
         editor.symlink(&path("opt/link"), "real".as_ref(), &attributes(0o777, 1)).unwrap();
     });
-    let top = disk::snapshot(&store, &base, |editor| {
+    let top = crate::disk::snapshot(&store, &base, |editor| {
         editor.extract(&archive[..], &path("opt"), None).unwrap();
     });
     insta::assert_snapshot!(dump(&top.tree()), @r"

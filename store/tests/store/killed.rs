@@ -1,14 +1,11 @@
 //! A process killed at any instant leaves a consistent store.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests fail and speak as tests do")]
-
-mod disk;
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use disk::{attributes, path};
+use crate::disk::{attributes, path};
 use store::{LayerEncoding, SnapshotId, Store};
 
 /// The store of the writer, in its working directory. It exists only where the test below has put it.
@@ -23,7 +20,7 @@ fn writer() {
     let store = Store::open(Path::new(STORE)).unwrap();
     let mut top = store.scratch();
     for number in 0.. {
-        top = disk::snapshot(&store, &top, |editor| {
+        top = crate::disk::snapshot(&store, &top, |editor| {
             for file in 0..5 {
                 let name = path(&format!("{number}/{file}"));
                 editor.make_directory_all(&name.parent().unwrap(), &attributes(0o755, 1)).unwrap();
@@ -46,7 +43,7 @@ fn a_killed_process_leaves_a_consistent_store() {
     let mut made: HashSet<SnapshotId> = HashSet::new();
     for lines in (0..30).map(|round| 1 + round * 7 % 13) {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "writer", "--nocapture"])
+            .args(["--exact", "killed::writer", "--nocapture"])
             .current_dir(root.path())
             .stdout(Stdio::piped())
             .spawn()

@@ -1,13 +1,10 @@
 //! Selecting and hashing what a build context, or a stage, provides.
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
-mod disk;
 
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use disk::{attributes, path, store};
+use crate::disk::{attributes, path, store};
 use image::{Digest, ImagePath, PathPattern};
 use store::{ContentOptions, Keep, ManifestKind, StoreError, Tree, Wildcards};
 
@@ -118,7 +115,7 @@ fn content_is_what_counts() {
 #[test]
 fn the_manifest_says_what_was_hashed() {
     let (_root, store) = store();
-    let snapshot = disk::snapshot(&store, &store.scratch(), |editor| {
+    let snapshot = crate::disk::snapshot(&store, &store.scratch(), |editor| {
         editor.make_directory_all(&path("out/bin"), &attributes(0o755, 1)).unwrap();
         editor.write_file(&path("out/bin/tool"), &b"elf"[..], &attributes(0o4755, 1)).unwrap();
         editor.symlink(&path("out/alias"), OsStr::new("bin/tool"), &attributes(0o777, 1)).unwrap();

@@ -1,9 +1,5 @@
 //! A store in a temporary directory, and trees as text.
 
-// Each test binary uses its own part.
-#![allow(dead_code, reason = "shared by several test binaries")]
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests fail and speak as tests do")]
-
 use std::fmt::Write;
 
 use store::{Attributes, Editor, Kind, Snapshot, Store, Timestamp, Tree, TreePath};
