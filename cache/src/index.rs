@@ -187,11 +187,16 @@ impl Cache {
         self.change("note the use of records", |_| Ok(()))
     }
 
-    /// The latest results on the same base, newest first; not that of `except`. Results that are
-    /// evicted are not among them.
+    /// The latest results on the same base, newest first; not that of `except`. Neither evicted
+    /// results are among them, nor records that were equated: what follows an equal result is known
+    /// by the canonical key.
     pub fn siblings(&self, base: CacheKey, except: CacheKey) -> Result<Vec<Record>, CacheError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM records WHERE base = ?1 AND result IS NOT NULL AND key <> ?2
+                AND NOT EXISTS (
+                    SELECT 1 FROM aliases JOIN records AS canonical ON canonical.key = aliases.record
+                    WHERE aliases.key = records.key AND canonical.result = records.result
+                )
              ORDER BY created DESC LIMIT {SIBLINGS}"
         );
         let connection = lock(&self.reader);

@@ -25,7 +25,11 @@
 //!   that record's key ([`cache::Cache::equate`]), so what follows is found. The layers are compared
 //!   only where there is such a record: a first build pays nothing.
 //! - A result that is gone when it is wanted is made again, under its old key.
-//! - Local contexts have no key. Who reads them is known by content alone.
+//! - Two vertices that turn out to have the same key run once.
+//! - A process that is run on demand, although it was known, gets a new key unless its layer is the
+//!   same: what was built on the old result is not found for the new one.
+//! - Local contexts have no key. Who reads them is known by content alone, and reads them while its
+//!   other inputs are still worked on.
 //!
 //! # Order
 //!
@@ -43,8 +47,10 @@
 //! - [`event`]: [`Event`], [`Events`], [`StepLog`]
 //! - `solve`: the two stages
 //! - `run`: one vertex that is not known
+//! - `claim`: two vertices that turn out to have one key
 #![forbid(unsafe_code)]
 
+mod claim;
 pub mod event;
 mod run;
 mod solve;

@@ -20,19 +20,27 @@ pub(crate) enum Reason {
 }
 
 impl<W: Worker> Solver<W> {
-    /// Runs a vertex to settle its identity.
+    /// Settles the identity of a vertex that no key finds: runs it, unless an equal one of this job
+    /// was faster. Gives the output too if it was run.
     pub(crate) async fn run(
         &self,
         id: VertexId,
         vertex: &Vertex,
         images: &Images,
         reason: Reason,
-    ) -> Result<(Identity, W::Output), SolveError<W::Error>> {
+    ) -> Result<(Identity, Option<W::Output>), SolveError<W::Error>> {
         // An input without a key counts by content, so one of the two is there.
         let Some(image) = images.content.as_ref().or(images.definition.as_ref()) else {
             let output = self.fetch(id, vertex).await?;
-            return Ok((Identity::Volatile, output));
+            return Ok((Identity::Volatile, Some(output)));
         };
+        let mut claim = self.claims.claim(image.key()).await;
+        if let Some(record) = &*claim {
+            if let Some(definition) = &images.definition {
+                self.cache.alias(definition.key(), record.key)?;
+            }
+            return Ok((self.found(id, record.clone())?, None));
+        }
         let miss = match reason {
             Reason::Bypassed => Miss::Bypassed,
             Reason::Unknown => self.cache.explain(self.job.positions.get(&id), image)?,
@@ -40,14 +48,12 @@ impl<W: Worker> Solver<W> {
         let began = Instant::now();
         let output = self.work(id, vertex, Some(miss)).await?;
         let Some(result) = self.worker.snapshot(&output) else {
-            return Ok((Identity::Ran(image.key()), output));
-        };
-        let key = match self.cache.lookup(image.key())? {
-            // What was built on the earlier result must not be found for this one.
-            Lookup::Hit(_) | Lookup::Evicted { .. } if reason == Reason::Bypassed => {
-                image.key().refreshed(result)
-            }
-            _ => image.key(),
+            let identity = match reason {
+                Reason::Unknown => Identity::Ran(image.key()),
+                // Under its key, what was built on an earlier result would be found.
+                Reason::Bypassed => Identity::Volatile,
+            };
+            return Ok((identity, Some(output)));
         };
         let mut aliases: Vec<CacheKey> = images.definition.iter().map(KeyImage::key).collect();
         aliases.push(image.key());
@@ -56,7 +62,7 @@ impl<W: Worker> Solver<W> {
             cache::InputKey::Content(_) => None,
         });
         let record = self.cache.insert(&NewRecord {
-            key,
+            key: self.key_for(vertex, image.key(), reason, result)?,
             image,
             aliases: &aliases,
             result,
@@ -64,7 +70,28 @@ impl<W: Worker> Solver<W> {
             duration: began.elapsed(),
             position: self.job.positions.get(&id),
         })?;
-        self.settle(id, vertex, record, &aliases, output).await
+        let (record, output) = self.settle(id, vertex, record, &aliases, output).await?;
+        *claim = Some(record.clone());
+        Ok((Identity::Known(record), Some(output)))
+    }
+
+    /// The key that a result is recorded under.
+    fn key_for(
+        &self,
+        vertex: &Vertex,
+        key: CacheKey,
+        reason: Reason,
+        result: SnapshotId,
+    ) -> Result<CacheKey, SolveError<W::Error>> {
+        // Only a process can give something else when nothing that it is known by has changed.
+        if reason == Reason::Unknown || !matches!(vertex.op, Op::Exec(_)) {
+            return Ok(key);
+        }
+        Ok(match self.cache.lookup(key)? {
+            // What was built on the earlier result must not be found for this one.
+            Lookup::Hit(_) | Lookup::Evicted { .. } => key.refreshed(result),
+            Lookup::Unknown => key,
+        })
     }
 
     /// Runs a vertex once more whose key is settled, because its result is gone.
@@ -93,7 +120,7 @@ impl<W: Worker> Solver<W> {
     }
 
     /// The early cut-off: a process that gave the same layer as an earlier one on the same base is
-    /// the same step for everything that follows.
+    /// the same step for everything that follows, and has the earlier result.
     async fn settle(
         &self,
         id: VertexId,
@@ -101,26 +128,28 @@ impl<W: Worker> Solver<W> {
         record: Record,
         aliases: &[CacheKey],
         output: W::Output,
-    ) -> Result<(Identity, W::Output), SolveError<W::Error>> {
+    ) -> Result<(Record, W::Output), SolveError<W::Error>> {
         let (Op::Exec(_), Some(base)) = (&vertex.op, record.base) else {
-            return Ok((Identity::Known(record), output));
+            return Ok((record, output));
         };
         let siblings = self.cache.siblings(base, record.key)?;
         if siblings.is_empty() {
-            return Ok((Identity::Known(record), output));
+            return Ok((record, output));
         }
-        let layer = self.layer_digest(id, record.result).await?;
+        let Some(layer) = self.layer_digest(id, record.result).await? else {
+            return Ok((record, output));
+        };
         for sibling in siblings {
-            if layer.is_none() || self.layer_digest(id, sibling.result).await? != layer {
+            if self.layer_digest(id, sibling.result).await? != Some(layer) {
                 continue;
             }
             let failed = |source| SolveError::Vertex { vertex: id, source };
             if let Some(earlier) = self.worker.load(&sibling).await.map_err(failed)? {
                 self.cache.equate(record.key, aliases, &sibling)?;
-                return Ok((Identity::Known(sibling), earlier));
+                return Ok((sibling, earlier));
             }
         }
-        Ok((Identity::Known(record), output))
+        Ok((record, output))
     }
 
     async fn layer_digest(

@@ -9,6 +9,7 @@ use graph::{Dependence, Graph, Vertex, VertexId};
 use tokio::sync::{Notify, Semaphore, SetOnce};
 use tokio::task::JoinSet;
 
+use crate::claim::Claims;
 use crate::event::{Event, Events};
 use crate::run::Reason;
 use crate::worker::Worker;
@@ -81,10 +82,12 @@ pub async fn solve<W: Worker>(
     let needed = job.graph.needed_by(roots.iter().copied());
     let cells = needed.iter().map(|vertex| (*vertex, Cells::default())).collect();
     let processes = Semaphore::new(job.processes.clamp(1, Semaphore::MAX_PERMITS));
-    let solver = Arc::new(Solver { job, cache, worker, events, processes, cells });
+    let claims = Claims::default();
+    let solver = Arc::new(Solver { job, cache, worker, events, processes, claims, cells });
     // Dropping the set aborts its tasks.
     let mut tasks = JoinSet::new();
-    for vertex in needed {
+    // In the order of the graph, so that on one thread the same job is the same schedule.
+    for (vertex, _) in solver.job.graph.vertices().filter(|(vertex, _)| needed.contains(vertex)) {
         tasks.spawn(Arc::clone(&solver).drive(vertex));
     }
     let outputs = async {
@@ -125,6 +128,7 @@ pub(crate) struct Solver<W: Worker> {
     pub(crate) worker: Arc<W>,
     pub(crate) events: Events,
     pub(crate) processes: Semaphore,
+    pub(crate) claims: Claims,
     cells: HashMap<VertexId, Cells<W::Output>>,
 }
 
@@ -244,8 +248,7 @@ impl<W: Worker> Solver<W> {
             return Ok((identity, None));
         }
         let reason = if bypassed { Reason::Bypassed } else { Reason::Unknown };
-        let (identity, output) = self.run(id, vertex, &images, reason).await?;
-        Ok((identity, Some(output)))
+        self.run(id, vertex, &images, reason).await
     }
 
     /// Makes the output of a vertex whose identity is settled.
@@ -274,49 +277,59 @@ impl<W: Worker> Solver<W> {
     fn look_up(&self, id: VertexId, key: CacheKey) -> Result<Option<Identity>, SolveError<W::Error>> {
         // The cache answers in microseconds, from memory or a local file: not worth another thread.
         Ok(match self.cache.lookup(key)? {
-            Lookup::Hit(record) => {
-                self.cache.used(record.key, self.job.positions.get(&id))?;
-                self.events.send(Event::Cached { vertex: id });
-                Some(Identity::Known(record))
-            }
+            Lookup::Hit(record) => Some(self.found(id, record)?),
             Lookup::Evicted { key, at } => Some(Identity::Lost { key, miss: Miss::Evicted { at } }),
             Lookup::Unknown => None,
         })
     }
 
+    /// The identity of a vertex whose record was found.
+    pub(crate) fn found(&self, id: VertexId, record: Record) -> Result<Identity, SolveError<W::Error>> {
+        self.cache.used(record.key, self.job.positions.get(&id))?;
+        self.events.send(Event::Cached { vertex: id });
+        Ok(Identity::Known(record))
+    }
+
     /// The pre-image of the definition key; none if an input is volatile.
     async fn definition(&self, vertex: &Vertex) -> Option<KeyImage> {
+        let is_volatile = |id| self.job.graph.get(id).is_some_and(|input| input.op.is_volatile());
+        if vertex.inputs.iter().any(|edge| is_volatile(edge.from)) {
+            // Known before the other inputs are settled, so their work and the reading of a local
+            // context go on at the same time.
+            return None;
+        }
         let mut keys = Vec::with_capacity(vertex.inputs.len());
         for edge in &vertex.inputs {
-            // All are awaited, volatile or not: what follows needs them settled.
-            keys.push(self.cells[&edge.from].identity.wait().await.key());
+            keys.push(InputKey::Key(self.cells[&edge.from].identity.wait().await.key()?));
         }
-        let inputs = keys.into_iter().map(|key| key.map(InputKey::Key)).collect::<Option<_>>()?;
-        Some(KeyImage { op: vertex.op.clone(), inputs })
+        Some(KeyImage { op: vertex.op.clone(), inputs: keys })
     }
 
     /// The pre-image of the content key; none if no input counts by content.
     async fn content(&self, id: VertexId, vertex: &Vertex) -> Result<Option<KeyImage>, SolveError<W::Error>> {
-        let mut inputs = Vec::with_capacity(vertex.inputs.len());
-        let mut any = false;
-        for (index, edge) in vertex.inputs.iter().enumerate() {
-            let key = self.cells[&edge.from].identity.wait().await.key();
-            let everything = [image::PathPattern::new("/")];
-            let patterns = match (&edge.by, key) {
-                (Dependence::Definition, Some(key)) => {
-                    inputs.push(InputKey::Key(key));
-                    continue;
-                }
-                (Dependence::Definition, None) => everything.as_slice(),
-                (Dependence::Content(patterns), _) => patterns,
-            };
-            any = true;
-            let output = self.output(edge.from).await;
-            let content = self.worker.content(&vertex.op, InputIndex(index), &output, patterns).await;
-            inputs.push(InputKey::Content(
-                content.map_err(|source| SolveError::Vertex { vertex: id, source })?,
-            ));
-        }
+        let inputs = (0..vertex.inputs.len()).map(|index| self.input_key(id, vertex, InputIndex(index)));
+        let inputs = futures_util::future::try_join_all(inputs).await?;
+        let any = inputs.iter().any(|input| matches!(input, InputKey::Content(_)));
         Ok(any.then(|| KeyImage { op: vertex.op.clone(), inputs }))
+    }
+
+    /// What an input contributes to the content key.
+    async fn input_key(
+        &self,
+        id: VertexId,
+        vertex: &Vertex,
+        index: InputIndex,
+    ) -> Result<InputKey, SolveError<W::Error>> {
+        let edge = &vertex.inputs[index.0];
+        let key = self.cells[&edge.from].identity.wait().await.key();
+        let everything = [image::PathPattern::new("/")];
+        let patterns = match (&edge.by, key) {
+            (Dependence::Definition, Some(key)) => return Ok(InputKey::Key(key)),
+            (Dependence::Definition, None) => everything.as_slice(),
+            (Dependence::Content(patterns), _) => patterns,
+        };
+        let output = self.output(edge.from).await;
+        let content = self.worker.content(&vertex.op, index, &output, patterns).await;
+        content.map(InputKey::Content).map_err(|source| SolveError::Vertex { vertex: id, source })
     }
 }

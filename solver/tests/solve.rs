@@ -1,7 +1,8 @@
 //! The solver with toy operations: what runs, how often, and what is found instead.
 //!
 //! An operation is an `Exec` whose one argument says what it gives: `text` gives `text` and its
-//! inputs' results; `fail` fails; `meet N` waits until N of them run at the same time.
+//! inputs' results; `constant`, `changing`, `fail` and others do what [`Toy::run`] says. A `Merge`
+//! stands for all operations that are no process.
 
 #![expect(clippy::unwrap_used, reason = "a test that meets an error ends there")]
 
@@ -33,6 +34,8 @@ struct Toy {
     next: AtomicUsize,
     barrier: Mutex<Option<Arc<Barrier>>>,
     dropped: Arc<AtomicUsize>,
+    running: AtomicUsize,
+    most_running: AtomicUsize,
 }
 
 struct CountsDrops(Arc<AtomicUsize>);
@@ -66,6 +69,11 @@ impl Worker for Toy {
 
     async fn run(&self, _: VertexId, op: &Op, inputs: Vec<Output>, log: StepLog) -> Result<Output, ToyError> {
         let below: Vec<&str> = inputs.iter().map(|(_, text)| text.as_str()).collect();
+        if let Op::Merge = op {
+            self.ran.lock().unwrap().push("merge".to_owned());
+            let text = format!("merge({})", below.join(" "));
+            return Ok((Some(self.remember(&text)), text));
+        }
         let Op::Exec(exec) = op else {
             self.ran.lock().unwrap().push("source".to_owned());
             let text =
@@ -87,6 +95,19 @@ impl Worker for Toy {
                 barrier.wait().await;
                 command
             }
+            ("busy", _) => {
+                let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
+                self.most_running.fetch_max(running, Ordering::SeqCst);
+                for _ in 0..100 {
+                    tokio::task::yield_now().await;
+                }
+                self.running.fetch_sub(1, Ordering::SeqCst);
+                command
+            }
+            // The result is another one each time.
+            ("changing", _) => format!("changing{}", self.next.load(Ordering::SeqCst)),
+            // The result is a tree that no snapshot holds.
+            ("unrecorded", _) => return Ok((None, "unrecorded".to_owned())),
             // The name differs, the result does not.
             ("constant", _) => "constant".to_owned(),
             _ => format!("{command}({})", below.join(" ")),
@@ -106,6 +127,13 @@ impl Worker for Toy {
         (_, text): &Output,
         _: &[PathPattern],
     ) -> Result<ContentKey, ToyError> {
+        if text == "meet" {
+            let barrier = self.barrier.lock().unwrap().clone().expect("a barrier");
+            barrier.wait().await;
+        }
+        if text == "unreadable" {
+            return Err(ToyError("it cannot be read".to_owned()));
+        }
         Ok(ContentKey::new(Digest::of(text.as_bytes()), Vec::<FileEntry>::new()))
     }
 
@@ -398,17 +426,173 @@ async fn dropping_the_future_drops_the_workers() {
     assert_eq!(bench.toy.dropped.load(Ordering::SeqCst), 1);
 }
 
+/// Two versions of a step that give the same; a third one finds what was built on the first.
+#[tokio::test]
+async fn equal_layers_lead_to_one_record_however_many_there_are() {
+    let bench = Bench::new();
+    for version in 0..3 {
+        let mut plan = Plan::default();
+        let base = plan.base();
+        let made = plan.on(&format!("constant {version}"), base);
+        let next = plan.on("next", made);
+        bench.solve(&plan, next).await.unwrap();
+        assert_eq!(bench.toy.ran().contains(&"next".to_owned()), version == 0, "version {version}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_built_on_an_old_result_is_not_found_for_a_new_one() {
+    let bench = Bench::new();
+    let mut plan = Plan::default();
+    let base = plan.base();
+    let changing = plan.on("changing", base);
+    let next = plan.on("next", changing);
+    let first = bench.solve(&plan, next).await.unwrap();
+    bench.toy.ran();
+    let again = bench.solve_with(&plan, next, Bypass::Only(HashSet::from([changing]))).await.0.unwrap();
+    assert_eq!(bench.toy.ran(), ["changing", "next", "source"]);
+    assert_ne!(again, first);
+    assert_eq!(bench.solve(&plan, next).await.unwrap(), again, "the newest result counts");
+    assert_eq!(bench.toy.ran(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_follows_a_bypassed_step_with_an_equal_result_is_found() {
+    let bench = Bench::new();
+    let mut plan = Plan::default();
+    let base = plan.base();
+    let one = plan.on("one", base);
+    let merge = plan.graph.add(Op::Merge, vec![Edge::definition(one), Edge::definition(base)]);
+    let last = plan.on("last", merge);
+    bench.solve(&plan, last).await.unwrap();
+    bench.toy.ran();
+    // A process is compared by its layer; anything else depends on nothing but its inputs.
+    bench.solve_with(&plan, last, Bypass::Only(HashSet::from([one]))).await.0.unwrap();
+    assert_eq!(bench.toy.ran(), ["one", "source"]);
+    bench.solve_with(&plan, last, Bypass::Only(HashSet::from([merge]))).await.0.unwrap();
+    assert_eq!(bench.toy.ran(), ["merge", "source"]);
+}
+
+/// Their definitions differ, what they read does not.
+#[tokio::test]
+async fn two_vertices_with_one_content_key_run_once() {
+    for bypass in [Bypass::None, Bypass::All] {
+        let bench = Bench::new();
+        let mut plan = Plan::default();
+        let (base, other) = (plan.base(), plan.context());
+        "context".clone_into(&mut bench.toy.context.lock().unwrap());
+        let (left, right) = (plan.on("constant 1", base), plan.on("constant 2", other));
+        let copies = [plan.reading("copy", base, left), plan.reading("copy", base, right)];
+        assert_ne!(copies[0], copies[1]);
+        let root = plan.step("root", copies.map(Edge::definition).to_vec());
+        let text = bench.solve_with(&plan, root, bypass).await.0.unwrap();
+        assert_eq!(text, "root(copy(base constant) copy(base constant))");
+        assert_eq!(bench.toy.ran().iter().filter(|command| *command == "copy").count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_context_is_read_while_other_inputs_are_worked_on() {
+    let bench = Bench::new();
+    *bench.toy.barrier.lock().unwrap() = Some(Arc::new(Barrier::new(2)));
+    "meet".clone_into(&mut bench.toy.context.lock().unwrap());
+    let mut plan = Plan::default();
+    let (base, context) = (plan.base(), plan.context());
+    let below = plan.on("meet", base);
+    let copy = plan.reading("copy", below, context);
+    // It ends only if the step below and the reading of the context wait for each other.
+    bench.solve(&plan, copy).await.unwrap();
+}
+
+#[tokio::test]
+async fn content_that_cannot_be_read_fails_its_reader() {
+    let bench = Bench::new();
+    "unreadable".clone_into(&mut bench.toy.context.lock().unwrap());
+    let mut plan = Plan::default();
+    let (base, context) = (plan.base(), plan.context());
+    let copy = plan.reading("copy", base, context);
+    let root = plan.on("root", copy);
+    match bench.solve(&plan, root).await {
+        Err(SolveError::Vertex { vertex, .. }) => assert_eq!(vertex, copy),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(bench.toy.ran(), ["source"], "only the context was looked at");
+}
+
+#[tokio::test]
+async fn no_more_processes_run_at_once_than_allowed() {
+    let bench = Bench::new();
+    let mut plan = Plan::default();
+    let base = plan.base();
+    let edges = (0..16).map(|number| Edge::definition(plan.on(&format!("busy {number}"), base))).collect();
+    let all = plan.step("all", edges);
+    let (events, _receiver) = Events::channel();
+    let job = Job {
+        graph: Arc::new(plan.graph),
+        roots: vec![all],
+        positions: HashMap::new(),
+        bypass: Bypass::None,
+        processes: 3,
+    };
+    solve(job, Arc::clone(&bench.cache), Arc::clone(&bench.toy), events).await.unwrap();
+    assert_eq!(bench.toy.most_running.load(Ordering::SeqCst), 3);
+}
+
+/// A removed result costs nothing as long as what was built on it is known.
+#[tokio::test]
+async fn an_evicted_step_in_the_middle_is_not_run() {
+    let bench = Bench::new();
+    let mut plan = Plan::default();
+    let base = plan.base();
+    let one = plan.on("one", base);
+    let two = plan.on("two", one);
+    bench.solve(&plan, two).await.unwrap();
+    bench.toy.ran();
+    let gone = {
+        let mut results = bench.toy.results.lock().unwrap();
+        let gone = *results.iter().find(|(_, text)| text.starts_with("one")).unwrap().0;
+        results.remove(&gone);
+        gone
+    };
+    bench.cache.evict(gone).unwrap();
+    bench.solve(&plan, two).await.unwrap();
+    assert_eq!(bench.toy.ran(), Vec::<String>::new());
+    // On its own it has to be made, and the reason is known.
+    let (result, events) = bench.solve_with(&plan, one, Bypass::None).await;
+    result.unwrap();
+    let evicted = |event: &Event| matches!(event, Event::Started { vertex, miss: Some(Miss::Evicted { .. }) } if *vertex == one);
+    assert!(events.iter().any(evicted), "{events:?}");
+    assert_eq!(bench.toy.ran(), ["one", "source"]);
+}
+
+/// Of each vertex, in order: begun or found, then ended; inputs end before what depends on them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn events_of_a_vertex_are_in_order() {
+    let bench = Bench::new();
+    let mut plan = Plan::default();
+    let base = plan.base();
+    let middle: Vec<VertexId> = (0..50).map(|number| plan.on(&format!("m{number}"), base)).collect();
+    let root = plan.step("root", middle.iter().copied().map(Edge::definition).collect());
+    let (_, events) = bench.solve_with(&plan, root, Bypass::None).await;
+    let position = |wanted: &dyn Fn(&Event) -> bool| events.iter().position(wanted).unwrap();
+    let began = |id| position(&|event| matches!(event, Event::Started { vertex, .. } if *vertex == id));
+    let ended = |id| position(&|event| matches!(event, Event::Completed { vertex, .. } if *vertex == id));
+    for id in middle {
+        assert!(ended(base) < began(id) && began(id) < ended(id) && ended(id) < began(root));
+    }
+    assert!(matches!(events.last(), Some(Event::Completed { vertex, .. }) if *vertex == root));
+}
+
 #[tokio::test]
 async fn a_deep_chain_needs_no_deep_stack() {
     let bench = Bench::new();
     let mut plan = Plan::default();
     let mut top = plan.base();
-    for number in 0..2_000 {
-        top = plan.on(&format!("constant {number}"), top);
+    // Records would only make the test slow.
+    for number in 0..30_000 {
+        top = plan.on(&format!("unrecorded {number}"), top);
     }
     plan.positions.clear();
-    assert_eq!(bench.solve(&plan, top).await.unwrap(), "constant");
-    assert_eq!(bench.toy.ran().len(), 2_001);
-    bench.solve(&plan, top).await.unwrap();
-    assert_eq!(bench.toy.ran(), Vec::<String>::new());
+    assert_eq!(bench.solve(&plan, top).await.unwrap(), "unrecorded");
+    assert_eq!(bench.toy.ran().len(), 30_001);
 }
