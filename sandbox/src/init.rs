@@ -48,6 +48,9 @@ pub(crate) struct Streams {
 /// The whole life of the helper. An error means that nobody is left to tell.
 fn help() -> io::Result<()> {
     sys::close_from(3)?;
+    // Out of the terminal's reach: ^C is for the caller, which decides what becomes of the sandbox. A caller
+    // that made the helper a group leader has taken it out already.
+    let _ = rustix::process::setsid();
     let channel = Channel::from(rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?);
     let Received::Message(Request::Run, descriptors) = channel.receive()? else { return Ok(()) };
     match start(descriptors) {
@@ -90,8 +93,15 @@ fn start(descriptors: Vec<OwnedFd>) -> Result<(Init, Option<OwnedFd>), Failure> 
             drop(theirs);
             drop(streams);
             let init = Init { pid: child, descriptor: pidfd };
-            let terminal = hear(&ours)?;
-            Ok((init, terminal))
+            match hear(&ours) {
+                Ok(terminal) => Ok((init, terminal)),
+                Err(failure) => {
+                    // The caller hears of it when nothing of the sandbox is left.
+                    let _ = sys::send_signal(&init.descriptor, Signal::KILL.as_raw());
+                    let _ = wait(&init);
+                    Err(failure)
+                }
+            }
         }
     }
 }

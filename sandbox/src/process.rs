@@ -6,7 +6,8 @@
 
 use std::os::fd::OwnedFd;
 
-use rustix::fs::Mode;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 use rustix::process::{Gid, Signal, Uid};
 use rustix::thread::CapabilitySets;
@@ -33,8 +34,7 @@ pub(crate) fn become_command(spec: &Spec, streams: Streams, helper: &Channel) ->
 }
 
 fn prepare(spec: &Spec, streams: Streams, helper: &Channel) -> Result<std::convert::Infallible, Failure> {
-    let kill = Some(Signal::KILL);
-    rustix::process::set_parent_process_death_signal(kill).at(Stage::Supervise, "the helper")?;
+    die_with(helper)?;
     let process = &spec.process;
     let terminal = mount_everything(spec)?;
     rustix::system::sethostname(spec.hostname.as_bytes()).at(Stage::Hostname, &spec.hostname)?;
@@ -47,17 +47,40 @@ fn prepare(spec: &Spec, streams: Streams, helper: &Channel) -> Result<std::conve
         None => attach(&streams.stdin, &streams.stdout, &streams.stderr)?,
     }
     drop(streams);
+    give_streams(process.uid);
     limit(process)?;
-    let cwd = || rustix::process::chdir(&process.cwd);
-    cwd().map_err(|errno| Failure::WorkingDirectory {
-        path: process.cwd.clone(),
-        errno: errno.raw_os_error(),
-    })?;
+    let entered = enter_working_directory(process);
     drop_privileges(spec)?;
+    // Root of a user namespace may be kept out of a directory that the user may enter.
+    entered.or_else(|_| enter_working_directory(process))?;
+    // The kernel forgot it when the user changed.
+    die_with(helper)?;
     sys::close_on_exec_from(3).at(Stage::Execute, "the command")?;
     rustix::process::umask(Mode::from_raw_mode(process.umask));
     sys::reset_signals();
     Err(command::execute(process))
+}
+
+/// Has the kernel kill this process when the helper dies, and makes sure that it has not died before.
+fn die_with(helper: &Channel) -> Result<(), Failure> {
+    let kill = Some(Signal::KILL);
+    rustix::process::set_parent_process_death_signal(kill).at(Stage::Supervise, "the helper")?;
+    let mut peer = [PollFd::new(helper, PollFlags::empty())];
+    poll(&mut peer, Some(&Timespec::default())).at(Stage::Supervise, "the helper")?;
+    if peer.iter().any(|peer| peer.revents().contains(PollFlags::HUP)) {
+        return Err(Failure::setup(Stage::Supervise, "the helper", Errno::PIPE));
+    }
+    Ok(())
+}
+
+/// Changes to the working directory. It may be chosen by an image, so the magic links of `/proc`, which could
+/// lead to a descriptor of this process and so out of the root, are not followed.
+fn enter_working_directory(process: &Process) -> Result<(), Failure> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = openat2(CWD, &process.cwd, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS);
+    directory
+        .and_then(rustix::process::fchdir)
+        .map_err(|errno| Failure::WorkingDirectory { path: process.cwd.clone(), errno: errno.raw_os_error() })
 }
 
 /// Makes the root with all its mounts and enters it.
@@ -91,6 +114,21 @@ fn attach(stdin: &OwnedFd, stdout: &OwnedFd, stderr: &OwnedFd) -> Result<(), Fai
     rustix::stdio::dup2_stdin(stdin).at(Stage::Streams, "standard input")?;
     rustix::stdio::dup2_stdout(stdout).at(Stage::Streams, "standard output")?;
     rustix::stdio::dup2_stderr(stderr).at(Stage::Streams, "standard error")
+}
+
+/// Makes the user the owner of its pipes and of its terminal, so that it can open `/dev/stdout` and the like.
+/// Files and devices of the caller stay as they are.
+fn give_streams(uid: u32) {
+    let streams = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
+    for stream in streams {
+        let Ok(status) = rustix::fs::fstat(stream) else { continue };
+        let is_pipe = FileType::from_raw_mode(status.st_mode) == FileType::Fifo;
+        let is_terminal = (136..144).contains(&rustix::fs::major(status.st_rdev));
+        if status.st_uid != uid && (is_pipe || is_terminal) {
+            // Refused where the id is not mapped, which is an error of its own when the user changes.
+            let _ = rustix::fs::fchown(stream, Some(Uid::from_raw(uid)), None);
+        }
+    }
 }
 
 fn limit(process: &Process) -> Result<(), Failure> {
@@ -140,12 +178,20 @@ fn all_capabilities() -> u64 {
     rustix::thread::capabilities(None).map_or(0, |sets| sets.permitted.bits())
 }
 
+/// Whether the user namespace denies `setgroups` to everybody, as one with a single id does
+/// (`user_namespaces(7)`).
+fn groups_are_fixed() -> bool {
+    std::fs::read_to_string("/proc/self/setgroups").is_ok_and(|setting| setting.trim_end() == "deny")
+}
+
 fn become_user(process: &Process) -> Result<(), Failure> {
     let groups: Vec<Gid> = process.additional_gids.iter().map(|gid| Gid::from_raw(*gid)).collect();
     match rustix::thread::set_thread_groups(&groups) {
-        // A namespace with a single id denies it to everybody, see user_namespaces(7).
-        Ok(()) | Err(Errno::PERM) => {}
-        Err(errno) => return Err(Failure::setup(Stage::Identity, "a member of the groups", errno)),
+        Err(Errno::PERM) if groups_are_fixed() => {}
+        result => {
+            let names: Vec<String> = process.additional_gids.iter().map(ToString::to_string).collect();
+            result.at(Stage::Identity, format!("a member of the groups {}", names.join(", ")))?;
+        }
     }
     let gid = Gid::from_raw(process.gid);
     rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(|errno| match errno {

@@ -134,3 +134,51 @@ fn legacy(
     rustix::mount::unmount(place, UnmountFlags::DETACH)?;
     Ok(tree?)
 }
+
+#[cfg(test)]
+#[expect(clippy::print_stderr, reason = "a test that cannot run says so")]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
+
+    use rustix::mount::{MountPropagationFlags, mount_change};
+    use rustix::thread::UnshareFlags;
+
+    use super::*;
+
+    /// What older kernels get, on the kernel of this machine, which knows both ways.
+    #[test]
+    fn legacy_mounts_show_hundreds_of_layers() {
+        if fs::metadata("/proc/self").map(|own| own.uid()).unwrap() != 0 {
+            eprintln!("SKIPPED: legacy_mounts_show_hundreds_of_layers: needs root");
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let make = |name: String| {
+            let path = directory.path().join(name);
+            fs::create_dir(&path).unwrap();
+            path
+        };
+        let lowers: Vec<PathBuf> = (0..200).map(|number| make(format!("layer{number}"))).collect();
+        for (number, lower) in lowers.iter().enumerate() {
+            fs::write(lower.join("same"), number.to_string()).unwrap();
+            fs::write(lower.join(format!("own{number}")), "").unwrap();
+        }
+        let (upper, work) = (make("upper".to_owned()), make("work".to_owned()));
+        // The mount namespace and the working directory of this thread only.
+        let thread = std::thread::spawn(move || {
+            crate::sys::unshare(UnshareFlags::NEWNS).unwrap();
+            mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE).unwrap();
+            let tree = legacy(&lowers, Some((&upper, &work)), false).unwrap();
+            let read = |name: &str| {
+                let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+                let file = rustix::fs::openat(&tree, name, flags, Mode::empty()).unwrap();
+                std::io::read_to_string(fs::File::from(file)).unwrap()
+            };
+            assert_eq!(read("same"), "0");
+            assert_eq!(read("own199"), "");
+            assert!(fs::metadata(lowers[0].join("own1")).is_err(), "the first layer is not covered any more");
+        });
+        thread.join().unwrap();
+    }
+}

@@ -98,3 +98,96 @@ fn action(when: When, capabilities: CapabilitySet) -> Action {
         When::Socket => Action::Test(Test::Outside(CLOSED_FAMILIES)),
     }
 }
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use super::program::simulator::{Verdict, run};
+    use super::*;
+
+    const X86_64: u32 = 0xc000_003e;
+    const I386: u32 = 0x4000_0003;
+    const X32: u32 = 0x4000_0000;
+    const REFUSED: Verdict = Verdict::Refused(1);
+    const ABSENT: Verdict = Verdict::Refused(38);
+
+    fn verdict(capabilities: CapabilitySet, audit: u32, number: u32, argument: u64) -> Verdict {
+        run(&default_program(capabilities), audit, number, argument)
+    }
+
+    fn docker(audit: u32, number: u32, argument: u64) -> Verdict {
+        verdict(CapabilitySet::DOCKER_DEFAULT, audit, number, argument)
+    }
+
+    #[test]
+    fn default_profile_decides_as_docker_does() {
+        let number = |number: libc::c_long| u32::try_from(number).unwrap();
+        for allowed in [libc::SYS_read, libc::SYS_execve, libc::SYS_ptrace, libc::SYS_chroot, libc::SYS_mknod]
+        {
+            assert_eq!(docker(X86_64, number(allowed), 0), Verdict::Allowed, "{allowed}");
+        }
+        for refused in [
+            libc::SYS_mount,
+            libc::SYS_bpf,
+            libc::SYS_keyctl,
+            libc::SYS_userfaultfd,
+            libc::SYS_unshare,
+            libc::SYS_setns,
+            libc::SYS_io_uring_setup,
+            libc::SYS_open_by_handle_at,
+            libc::SYS_kexec_load,
+            libc::SYS_pivot_root,
+        ] {
+            assert_eq!(docker(X86_64, number(refused), 0), REFUSED, "{refused}");
+        }
+        assert_eq!(docker(X86_64, number(libc::SYS_clone3), 0), ABSENT);
+        assert_eq!(docker(X86_64, 5000, 0), ABSENT);
+        assert_eq!(docker(0x1234, 0, 0), Verdict::Killed);
+    }
+
+    #[test]
+    fn arguments_decide_where_docker_looks_at_them() {
+        let clone = u32::try_from(libc::SYS_clone).unwrap();
+        let thread = u64::from(libc::CLONE_VM.cast_unsigned() | libc::CLONE_THREAD.cast_unsigned());
+        assert_eq!(docker(X86_64, clone, thread), Verdict::Allowed);
+        for namespace in [libc::CLONE_NEWUSER, libc::CLONE_NEWNS, libc::CLONE_NEWNET, libc::CLONE_NEWCGROUP] {
+            assert_eq!(docker(X86_64, clone, u64::from(namespace.cast_unsigned())), REFUSED);
+        }
+        let socket = u32::try_from(libc::SYS_socket).unwrap();
+        for (family, expected) in
+            [(2, Verdict::Allowed), (38, REFUSED), (39, Verdict::Allowed), (40, REFUSED)]
+        {
+            assert_eq!(docker(X86_64, socket, family), expected, "family {family}");
+        }
+        let personality = u32::try_from(libc::SYS_personality).unwrap();
+        assert_eq!(docker(X86_64, personality, 0xffff_ffff), Verdict::Allowed);
+        // ADDR_NO_RANDOMIZE
+        assert_eq!(docker(X86_64, personality, 0x004_0000), REFUSED);
+    }
+
+    #[test]
+    fn other_conventions_follow_the_same_rules_by_their_own_numbers() {
+        // i386: read, mount, socket(AF_VSOCK), clone(CLONE_NEWUSER)
+        assert_eq!(docker(I386, 3, 0), Verdict::Allowed);
+        assert_eq!(docker(I386, 21, 0), REFUSED);
+        assert_eq!(docker(I386, 359, 40), REFUSED);
+        assert_eq!(docker(I386, 120, 0x1000_0000), REFUSED);
+        // x32: read; its own ioctl and the one of x86-64; mount
+        assert_eq!(docker(X86_64, X32, 0), Verdict::Allowed);
+        assert_eq!(docker(X86_64, X32 + 514, 0), Verdict::Allowed);
+        assert_eq!(docker(X86_64, X32 + 16, 0), REFUSED);
+        assert_eq!(docker(X86_64, X32 + 165, 0), REFUSED);
+    }
+
+    #[test]
+    fn capabilities_open_what_they_need() {
+        let mount = u32::try_from(libc::SYS_mount).unwrap();
+        let clone = u32::try_from(libc::SYS_clone).unwrap();
+        let administrator = CapabilitySet::DOCKER_DEFAULT.with(Capability::SysAdmin);
+        assert_eq!(verdict(administrator, X86_64, mount, 0), Verdict::Allowed);
+        assert_eq!(verdict(administrator, X86_64, clone, 0x1000_0000), Verdict::Allowed);
+        assert_eq!(
+            verdict(CapabilitySet::EMPTY, X86_64, u32::try_from(libc::SYS_chroot).unwrap(), 0),
+            REFUSED
+        );
+    }
+}
