@@ -53,15 +53,18 @@ struct GroupEntry<'a> {
 }
 
 /// Resolves `user[:group]`. The files are the bytes of `/etc/passwd` and `/etc/group`, if the image
-/// has them; lines that are not of their form, or not UTF-8, are passed over. An empty user is 0.
+/// has them; lines that are not of their form are passed over. A comment field in an older encoding
+/// (`Müller` in Latin-1) costs nobody his entry: bytes that are not UTF-8 are replaced. An empty user is 0.
 pub fn resolve(spec: &str, passwd: Option<&[u8]>, group: Option<&[u8]>) -> Result<ResolvedUser, UserError> {
+    let passwd = String::from_utf8_lossy(passwd.unwrap_or_default());
+    let group = String::from_utf8_lossy(group.unwrap_or_default());
     let (user_part, group_part) = match spec.split_once(':') {
         Some((user, group)) => (user, group),
         None => (spec, ""),
     };
     let user_part = if user_part.is_empty() { "0" } else { user_part };
-    let mut user = resolve_user(user_part, passwd)?;
-    let groups = lines(group).filter_map(group_entry);
+    let mut user = resolve_user(user_part, &passwd)?;
+    let groups = lines(&group).filter_map(group_entry);
     if group_part.is_empty() {
         if let Some(name) = user.name.clone() {
             let lists_user = |entry: &GroupEntry<'_>| entry.members.split(',').any(|member| member == name);
@@ -73,7 +76,7 @@ pub fn resolve(spec: &str, passwd: Option<&[u8]>, group: Option<&[u8]>) -> Resul
     Ok(user)
 }
 
-fn resolve_user(text: &str, passwd: Option<&[u8]>) -> Result<ResolvedUser, UserError> {
+fn resolve_user(text: &str, passwd: &str) -> Result<ResolvedUser, UserError> {
     let number = text.parse::<u64>().ok();
     let is_it = |entry: &PasswdEntry<'_>| entry.name == text || number == Some(u64::from(entry.uid));
     if let Some(entry) = lines(passwd).filter_map(passwd_entry).find(is_it) {
@@ -106,12 +109,8 @@ fn id(number: u64) -> Result<u32, UserError> {
     }
 }
 
-fn lines(file: Option<&[u8]>) -> impl Iterator<Item = &str> {
-    file.unwrap_or_default()
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| std::str::from_utf8(line).ok())
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+fn lines(file: &str) -> impl Iterator<Item = &str> {
+    file.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
 /// `name:password:uid:gid:comment:home:shell`
@@ -174,6 +173,12 @@ mod tests {
         for number in ["2147483648", "4294967296", "99999999999"] {
             assert_eq!(resolved(number), Err(UserError::OutOfRange(number.to_owned())));
         }
+    }
+
+    #[test]
+    fn a_line_need_not_be_utf8() {
+        let user = resolve("old", Some(b"old:x:7:8:M\xfcller:/home/old:/bin/sh\n"), None).unwrap();
+        assert_eq!((user.uid, user.gid, user.home.as_deref()), (7, 8, Some("/home/old")));
     }
 
     #[test]
