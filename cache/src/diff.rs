@@ -123,8 +123,8 @@ fn execs(before: &Exec, after: &Exec) -> Vec<OperationChange> {
     // Everything else field by field, with what was compared already made equal.
     let mut rest = before.clone();
     rest.args.clone_from(&after.args);
-    let same_variables = changes.iter().any(|change| matches!(change, OperationChange::Variable { .. }));
-    if same_variables {
+    let said = changes.iter().any(|change| matches!(change, OperationChange::Variable { .. }));
+    if said {
         rest.env.clone_from(&after.env);
     }
     changes.extend(fields(&rest, after).into_iter().map(|change| match change {

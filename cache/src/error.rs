@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// An operation of the cache that failed.
 ///
-/// None of them is a reason to fail a build: without the cache, everything is built.
+/// Whatever it is, removing the file of the cache costs nothing but rebuilding.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
     /// The lock file could not be made or locked.

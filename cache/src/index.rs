@@ -426,9 +426,10 @@ fn candidates(connection: &Connection, place: Place<'_>) -> Result<Vec<diff::Ear
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map(params![position.dockerfile, position.stage, value], |row| {
         let (op, inputs): (String, String) = (row.get("op")?, row.get("inputs")?);
-        Ok(diff::Earlier { op, inputs: serde_json::from_str(&inputs).map_err(unreadable)? })
+        Ok(serde_json::from_str(&inputs).ok().map(|inputs| diff::Earlier { op, inputs }))
     })?;
-    rows.collect()
+    // A pre-image that cannot be read explains nothing.
+    rows.filter_map(Result::transpose).collect()
 }
 
 /// The lists of files of all inputs by content, compressed.
