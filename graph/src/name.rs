@@ -59,13 +59,19 @@ pub struct GitName {
     pub checksum: Option<String>,
 }
 
+impl fmt::Display for ImageLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reference(reference) => reference.fmt(f),
+            Self::OciLayout(path) => write!(f, "oci-layout://{path}"),
+        }
+    }
+}
+
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Image(name) => match &name.location {
-                ImageLocation::Reference(reference) => write!(f, "{reference} ({})", name.platform),
-                ImageLocation::OciLayout(path) => write!(f, "oci-layout://{path} ({})", name.platform),
-            },
+            Self::Image(name) => write!(f, "{} ({})", name.location, name.platform),
             Self::Http(name) => f.write_str(&name.url),
             Self::Git(name) => match &name.reference {
                 Some(reference) => write!(f, "{}#{reference}", name.remote),

@@ -276,9 +276,9 @@ fn what_cannot_start_says_why() {
     assert!(matches!(spawn(&spec), Err(SandboxError::WorkingDirectory { .. })));
     let mut spec = root.spec(&["true"]);
     spec.mounts =
-        vec![Mount { target: "/missing".into(), kind: MountKind::Tmpfs { size: None, mode: 0o755 } }];
+        vec![Mount { target: "/etc/plain/missing".into(), kind: MountKind::Tmpfs { size: None, mode: 0o755 } }];
     let message = spawn(&spec).unwrap_err().to_string();
-    assert_eq!(message, "cannot find the mount point /missing");
+    assert_eq!(message, "cannot find the mount point /etc/plain/missing");
 }
 
 fn a_terminal_is_a_terminal() {

@@ -140,6 +140,12 @@ impl Tree {
         open_tree(descriptor, "", flags).map(Self)
     }
 
+    /// Whether this is a mount of one file.
+    fn is_file(&self) -> Result<bool, Errno> {
+        let status = rustix::fs::statat(&self.0, "", AtFlags::EMPTY_PATH)?;
+        Ok(!rustix::fs::FileType::from_raw_mode(status.st_mode).is_dir())
+    }
+
     /// Refuses writes, in all mounts of this tree.
     fn make_read_only(&self) -> Result<(), Errno> {
         sys::set_mount_attributes(self, MountAttributes { read_only: true, ..MountAttributes::default() })
@@ -177,6 +183,24 @@ impl MountPoint {
     /// `/proc`, which lead anywhere, are refused (openat2(2)).
     pub(crate) fn find(root: &Tree, path: &Path) -> Result<Self, Errno> {
         open_inside(root, path, OFlags::PATH).map(Self)
+    }
+
+    /// Like [`find`](Self::find), but makes what is missing: a target that lies on another mount of the step,
+    /// such as a tmpfs, can be made by nobody before that mount is there.
+    fn find_or_make(root: &Tree, path: &Path, is_file: bool) -> Result<Self, Errno> {
+        match Self::find(root, path) {
+            Err(Errno::NOENT) => {}
+            result => return result,
+        }
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(Errno::NOENT) };
+        let parent = Self::find_or_make(root, parent, false)?;
+        if is_file {
+            let create = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+            drop(rustix::fs::openat(&parent, name, create, Mode::from_raw_mode(0o644))?);
+        } else {
+            rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(0o755))?;
+        }
+        Self::find(root, path)
     }
 
     fn is_directory(&self) -> Result<bool, Errno> {

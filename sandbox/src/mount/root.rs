@@ -68,7 +68,8 @@ impl Staging {
                 self.file(content, *mode, (*uid, *gid)).at(Stage::Mount, target)?
             }
         };
-        let point = MountPoint::find(root, &mount.target).at(Stage::MountPoint, target)?;
+        let is_file = tree.is_file().at(Stage::MountPoint, target)?;
+        let point = MountPoint::find_or_make(root, &mount.target, is_file).at(Stage::MountPoint, target)?;
         tree.attach(&point).at(Stage::Mount, target)
     }
 

@@ -25,6 +25,14 @@ pub(super) fn write(directory: &Path, root_entry: bool, out: impl Write) -> Resu
     packer.finish()
 }
 
+/// As [`write`], with all modification times at zero: to compare what two layers hold.
+pub(super) fn write_timeless(directory: &Path, root_entry: bool, out: impl Write) -> Result<(), StoreError> {
+    let mut packer = Packer::new(ConfinedDirectory::new(directory.to_owned()), out);
+    packer.is_timeless = true;
+    packer.directory(&TreePath::root(), root_entry)?;
+    packer.finish()
+}
+
 /// Writes the archive of a whole tree. Its root has no entry: unpacking must not change the directory unpacked into.
 pub(super) fn write_tree(tree: &Tree, out: impl Write) -> Result<(), StoreError> {
     let mut archive = ArchiveWriter::new(out);
@@ -76,11 +84,13 @@ struct Packer<W> {
     archive: ArchiveWriter<W>,
     /// First path of each file with several names.
     links: HashMap<Inode, TreePath>,
+    /// Whether all modification times are zero.
+    is_timeless: bool,
 }
 
 impl<W: Write> Packer<W> {
     fn new(layer: ConfinedDirectory, out: W) -> Self {
-        Self { layer, archive: ArchiveWriter::new(out), links: HashMap::new() }
+        Self { layer, archive: ArchiveWriter::new(out), links: HashMap::new(), is_timeless: false }
     }
 
     fn finish(self) -> Result<(), StoreError> {
@@ -152,6 +162,8 @@ impl<W: Write> Packer<W> {
         xattrs: &Xattrs,
     ) -> Result<(), StoreError> {
         let name = archive_name(path, matches!(body, Body::Directory));
+        let mtime = if self.is_timeless { Timestamp::default() } else { attributes.mtime };
+        let attributes = Attributes { mtime, ..attributes };
         self.archive
             .header(&ArchiveEntry { name, body, attributes, xattrs })
             .attempt("write the archive entry of", self.layer.host_path(path))

@@ -15,7 +15,7 @@ mod layer;
 
 use std::io::{self, Write};
 
-use image::{ChainId, Descriptor, DiffId, Digester, MediaType};
+use image::{ChainId, Descriptor, DiffId, Digest, Digester, MediaType};
 use rusqlite::params;
 
 use crate::blob::BlobWriter;
@@ -51,6 +51,15 @@ impl Store {
         let diff_id = self.write_layer(snapshot, io::sink())?;
         self.remember_diff_id(snapshot, diff_id)?;
         Ok(diff_id)
+    }
+
+    /// The digest of what the snapshot's own layer changes, without modification times: equal for two runs of
+    /// a step that wrote the same. It is no diff id. None for scratch.
+    pub fn timeless_layer_digest(&self, snapshot: &Snapshot) -> Result<Option<Digest>, StoreError> {
+        let Some((layer, directory)) = snapshot.layer() else { return Ok(None) };
+        let mut digester = Digester::new();
+        layer::write_timeless(directory, self.layer_row(layer)?.root_entry, &mut digester)?;
+        Ok(Some(digester.finish()))
     }
 
     /// The diff ids of all layers of a snapshot, base first.

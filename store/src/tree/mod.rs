@@ -92,6 +92,11 @@ impl Tree {
         Ok(Self { source: Arc::new(Source::Host(host)) })
     }
 
+    /// Whether it is a directory of the host and not part of the store.
+    pub fn is_host(&self) -> bool {
+        matches!(&*self.source, Source::Host(_))
+    }
+
     /// The root directory.
     pub fn root(&self) -> Result<Entry, StoreError> {
         let node = match &*self.source {
@@ -256,6 +261,13 @@ impl Entry {
             .open(&self.path, flags)
             .and_then(xattrs::portable)
             .attempt("read the extended attributes of", self.host_path())
+    }
+
+    /// Where it lies on the host, to be mounted: several places, top first, only for a directory that layers
+    /// share; none for the root of scratch.
+    pub fn host_paths(&self) -> Vec<std::path::PathBuf> {
+        let directories = self.node.layers.iter().filter_map(|&layer| self.tree.directory(layer));
+        directories.map(|directory| directory.host_path(&self.path)).collect()
     }
 
     /// Where it lies on the host; for messages.
