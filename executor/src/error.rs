@@ -1,0 +1,74 @@
+//! What can go wrong, over all operations.
+
+use graph::source::ContextName;
+use graph::{Name, VertexId};
+use store::StoreError;
+
+use crate::exec::error::ExecError;
+use crate::file::error::FileError;
+use crate::source::error::SourceError;
+
+/// Why a vertex has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecuteError {
+    /// A `RUN` failed.
+    #[error(transparent)]
+    Exec(#[from] ExecError),
+    /// A `COPY`, `ADD` or `WORKDIR` failed.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A source could not be fetched.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The vertex has fewer inputs than its operation needs, or an input is a context where a tree of the store
+    /// is needed. The planner makes no such graphs.
+    #[error("step {vertex} has no usable input {position}")]
+    Input {
+        /// The vertex.
+        vertex: VertexId,
+        /// The position of the input.
+        position: usize,
+    },
+}
+
+impl ExecuteError {
+    /// The exit code of the process that failed, if one ran and failed.
+    pub fn exit_code(&self) -> Option<i32> {
+        match self {
+            Self::Exec(ExecError::Exited { code, .. }) => Some(*code),
+            _ => None,
+        }
+    }
+
+    /// The path of a copy that its source does not have, and the local context that it was looked for in (none
+    /// for another stage or image).
+    pub fn missing_source(&self) -> Option<(&str, Option<&ContextName>)> {
+        match self {
+            Self::File(FileError::SourceNotFound { path, context }) => Some((path, context.as_ref())),
+            _ => None,
+        }
+    }
+}
+
+/// A name that could not be pinned.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", attempt(name))]
+pub struct PinError {
+    /// The name.
+    pub name: Box<Name>,
+    /// Why not.
+    #[source]
+    pub source: SourceError,
+}
+
+/// What was attempted, in BuildKit's words.
+fn attempt(name: &Name) -> String {
+    match name {
+        Name::Image(image) => format!("failed to resolve source metadata for {}", image.location),
+        Name::Http(http) => format!("failed to load {}", http.url),
+        Name::Git(_) => format!("failed to resolve {name}"),
+    }
+}

@@ -1,0 +1,116 @@
+//! What can go wrong with a `RUN`.
+
+use std::io;
+use std::path::PathBuf;
+
+use graph::vertex::InputIndex;
+use image::ImagePath;
+use sandbox::{SandboxError, UnknownResource};
+use store::StoreError;
+
+use runtime::user::UserLookupError;
+
+/// Why a `RUN` failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecError {
+    /// The process ended with another exit code than 0, or by a signal (128 and the signal's number).
+    ///
+    /// The text is BuildKit's, which scripts look for.
+    #[error("process {command:?} did not complete successfully: exit code: {code}")]
+    Exited {
+        /// The command and its arguments, joined by blanks.
+        command: String,
+        /// The exit code.
+        code: i32,
+    },
+    /// The process could not be started or lost.
+    #[error("process {command:?} could not be run: {source}")]
+    Sandbox {
+        /// The command and its arguments, joined by blanks.
+        command: String,
+        /// What failed: the command that is missing, a mount, a namespace.
+        #[source]
+        source: SandboxError,
+    },
+    /// The user of the process is not known to the image.
+    #[error("cannot run as user {user:?}: {source}")]
+    User {
+        /// The text of `USER`.
+        user: String,
+        /// Why not.
+        #[source]
+        source: UserLookupError,
+    },
+    /// The source of a bind mount, or the initial content of a cache mount, is not there.
+    #[error("mount source \"{path}\": not found")]
+    MountSourceNotFound {
+        /// The path inside the source.
+        path: ImagePath,
+        /// Which input it was looked for in.
+        input: InputIndex,
+    },
+    /// A required secret was not given to the build.
+    #[error("secret {id}: not found")]
+    SecretNotFound {
+        /// Its name.
+        id: String,
+    },
+    /// The file of a secret could not be read.
+    #[error("cannot read secret {id} from {}", path.display())]
+    ReadSecret {
+        /// Its name.
+        id: String,
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// A required ssh agent was not given to the build.
+    #[error("ssh agent {id}: not found")]
+    SshAgentNotFound {
+        /// Its name.
+        id: String,
+    },
+    /// The connection to an ssh agent could not be offered to the process.
+    #[error("cannot {attempt} the socket of ssh agent {id}")]
+    SshAgent {
+        /// The verb.
+        attempt: &'static str,
+        /// The agent's name.
+        id: String,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// A resource limit with a name that the system does not know.
+    #[error("cannot set a limit")]
+    Limit(#[from] UnknownResource),
+    /// The directory on the host could not be read.
+    #[error("cannot read {}", path.display())]
+    Context {
+        /// The file or directory.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// The pipes for the output of the process could not be made.
+    #[error("cannot make a pipe for the output of the process")]
+    Pipe(#[source] io::Error),
+    /// A temporary directory could not be made.
+    #[error("cannot make a temporary directory in {}", path.display())]
+    TemporaryDirectory {
+        /// Where.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// The vertex has fewer inputs than its operation names.
+    #[error("the step has no input {0:?}")]
+    NoInput(InputIndex),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

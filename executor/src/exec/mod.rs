@@ -1,0 +1,156 @@
+//! `RUN`: a process on a tree.
+//!
+//! ```text
+//! inputs ─ mounts::prepare ─┐
+//! draft of the tree ─ stack ┴→ sandbox::Spec ─ process::run ─→ exit 0: commit, else: ExecError
+//! ```
+//!
+//! - [`mounts`]: bind, cache, tmpfs, secret and ssh mounts; [`context`]: showing a tree to a process;
+//!   [`ssh`]: the socket that leads to an agent
+//! - [`process`]: starting, reading, waiting, killing
+//! - [`error`]: what can go wrong
+
+pub(crate) mod context;
+pub mod error;
+pub(crate) mod mounts;
+pub(crate) mod process;
+pub(crate) mod ssh;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use graph::exec::{Exec, NetworkMode, SecurityMode, Ulimit};
+use image::user::ResolvedUser;
+use sandbox::{CapabilitySet, Process, Rlimit, Rootfs, Seccomp, Spec};
+use store::{Attributes, Draft, Snapshot, Timestamp};
+
+use crate::blocking::blocking;
+use crate::exec::error::ExecError;
+use crate::exec::mounts::{Mounts, Sources};
+use crate::output::Output;
+use crate::session::{DefaultNetwork, Session, SessionOptions};
+
+/// A step that can be started: all that belongs to it, and nothing that is shared.
+pub(crate) struct Prepared {
+    pub(crate) spec: Spec,
+    pub(crate) draft: Draft,
+    /// Locks, copies and sockets that the mounts show.
+    _mounts: Mounts,
+}
+
+/// Runs the process of a step and commits what it changed.
+///
+/// Dropping the future kills the process and all that it started.
+pub(crate) async fn run(
+    session: &Session,
+    exec: &Exec,
+    base: Snapshot,
+    inputs: Vec<Output>,
+    log: &solver::StepLog,
+) -> Result<Snapshot, ExecError> {
+    let sandbox = session.executor.shared.sandbox.clone();
+    let command = exec.args.join(" ");
+    let (exec, session) = (exec.clone(), session.clone());
+    let prepared = blocking(move || prepare(&session, &exec, &base, &inputs)).await?;
+    let (exit, prepared) = process::run(sandbox, prepared, &command, log).await?;
+    if !exit.success() {
+        return Err(ExecError::Exited { command, code: exit.shell_code() });
+    }
+    let Prepared { draft, .. } = prepared;
+    Ok(blocking(move || draft.commit()).await?)
+}
+
+/// Makes the draft, the mounts and the specification.
+fn prepare(
+    session: &Session,
+    exec: &Exec,
+    base: &Snapshot,
+    inputs: &[Output],
+) -> Result<Prepared, ExecError> {
+    let (store, options) = (session.executor.store(), &*session.options);
+    let user = runtime::user::lookup(&base.tree(), exec.user.as_deref().unwrap_or_default())
+        .map_err(|source| ExecError::User { user: exec.user.clone().unwrap_or_default(), source })?;
+    let mounts = Mounts::prepare(exec, &Sources { store, options, inputs })?;
+    let draft = store.draft(base)?;
+    make_working_directory(&draft, exec)?;
+    let stack = draft.stack(&mounts.points())?;
+    let root = sandbox::Overlay { lowers: stack.lowers, upper: stack.upper, work: stack.work };
+
+    let mut process = Process::new(exec.args.iter());
+    process.env = environment(exec, options, &mounts, &user)?;
+    process.cwd = PathBuf::from(exec.cwd.as_str());
+    process.uid = user.uid;
+    process.gid = user.gid;
+    process.additional_gids = user.additional_gids;
+    process.rlimits = exec.ulimits.iter().map(limit).collect::<Result<_, _>>()?;
+    let mut spec = Spec::new(Rootfs::Overlay(root), process);
+    spec.mounts = mounts.for_sandbox(&stack.resolved);
+    spec.hostname.clone_from(&exec.hostname);
+    spec.network = network(exec.network, options.network);
+    spec.shm_size = options.shm_size;
+    if exec.security == SecurityMode::Insecure {
+        spec.process.capabilities = CapabilitySet::ALL;
+        spec.seccomp = Seccomp::Unconfined;
+        spec.masked_paths.clear();
+        spec.read_only_paths.clear();
+    }
+    Ok(Prepared { spec, draft, _mounts: mounts })
+}
+
+/// Makes the working directory where the tree lacks it: root's, part of the layer, as in BuildKit.
+fn make_working_directory(draft: &Draft, exec: &Exec) -> Result<(), ExecError> {
+    let mut editor = draft.editor();
+    let cwd = editor.resolve(&exec.cwd)?;
+    if cwd.entry.is_none() {
+        let attributes = Attributes { mode: 0o755, uid: 0, gid: 0, mtime: Timestamp::now() };
+        editor.make_directory_all(&cwd.path, &attributes)?;
+    }
+    editor.finish()?;
+    Ok(())
+}
+
+/// The variables of the process: those of the operation, and behind them what it does not set itself.
+fn environment(
+    exec: &Exec,
+    options: &SessionOptions,
+    mounts: &Mounts,
+    user: &ResolvedUser,
+) -> Result<Vec<(OsString, OsString)>, ExecError> {
+    let mut env: Vec<(OsString, OsString)> =
+        exec.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+    for secret_variable in &exec.secret_env {
+        match options.secrets.get(&secret_variable.id) {
+            Some(secret) => {
+                let value = mounts::read_secret(&secret_variable.id, secret)?;
+                let value = std::os::unix::ffi::OsStringExt::from_vec(value);
+                env.retain(|(name, _)| name.to_str() != Some(&secret_variable.name));
+                env.push((secret_variable.name.clone().into(), value));
+            }
+            None if secret_variable.required => {
+                return Err(ExecError::SecretNotFound { id: secret_variable.id.clone() });
+            }
+            None => {}
+        }
+    }
+    let home = user.home.clone().filter(|home| !home.is_empty()).unwrap_or_else(|| "/".to_owned());
+    let proxies = options.proxy_variables.iter().map(|(name, value)| (name.clone(), value.clone()));
+    let defaults = proxies.chain(mounts.env.iter().cloned()).chain([("HOME".to_owned(), home)]);
+    for (name, value) in defaults {
+        if !env.iter().any(|(set, _)| set.to_str() == Some(&name)) {
+            env.push((name.into(), value.into()));
+        }
+    }
+    Ok(env)
+}
+
+fn limit(ulimit: &Ulimit) -> Result<Rlimit, ExecError> {
+    let bound = |value| (value != u64::MAX).then_some(value);
+    Ok(Rlimit { resource: ulimit.name.parse()?, soft: bound(ulimit.soft), hard: bound(ulimit.hard) })
+}
+
+fn network(mode: NetworkMode, default: DefaultNetwork) -> sandbox::Network {
+    match (mode, default) {
+        (NetworkMode::None, _) | (NetworkMode::Default, DefaultNetwork::None) => sandbox::Network::None,
+        (NetworkMode::Host, _) | (NetworkMode::Default, DefaultNetwork::Host) => sandbox::Network::Host,
+    }
+}

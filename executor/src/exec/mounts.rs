@@ -1,0 +1,264 @@
+//! From the mounts of an operation to the mounts of a sandbox.
+//!
+//! ```text
+//! bind       a tree of the store: a union of its layer directories, read-only, or with a writable
+//!            directory on top that is thrown away; a local context: see `context`
+//! cache      a directory of the store, held by its lock while the step runs
+//! tmpfs      memory
+//! secret     a file in memory
+//! ssh        a socket of the step's own, see `ssh`
+//! script     a file in memory
+//! ```
+//!
+//! Mounts are made in the order of their depth, so that `/a` never hides `/a/b`; of two on the same
+//! path the later one is seen. The files of `hosts` are mounts too, unless the step mounts something
+//! on their directory. Mount points are made by the store in a layer that is thrown away; those that
+//! lie on another mount are left to the sandbox.
+
+use std::path::PathBuf;
+
+use graph::exec::{BindAccess, CacheMount, Exec, Mount, MountKind, MountOwner};
+use graph::vertex::InputIndex;
+use image::ImagePath;
+use runtime::surroundings::{self, ExtraHost};
+use sandbox::Overlay;
+use store::{Attributes, Draft, Entry, MountPoint, MountPointKind, Store, Timestamp};
+
+use crate::exec::context;
+use crate::exec::error::ExecError;
+use crate::exec::ssh::AgentSocket;
+use crate::output::Output;
+use crate::session::{SecretSource, SessionOptions};
+
+/// The mounts of one step.
+#[derive(Debug, Default)]
+pub(crate) struct Mounts {
+    planned: Vec<Planned>,
+    /// Variables that belong to mounts: `SSH_AUTH_SOCK`.
+    pub(crate) env: Vec<(String, String)>,
+    /// What must live as long as the process.
+    kept: Vec<Box<dyn Owned>>,
+}
+
+/// One mount, with the kind of its mount point.
+#[derive(Debug)]
+struct Planned {
+    target: ImagePath,
+    point: MountPointKind,
+    kind: sandbox::MountKind,
+    /// Whether the target lies on another mount.
+    is_nested: bool,
+}
+
+/// What a mount shows and nothing else owns: dropping it unlocks, removes, stops.
+trait Owned: std::fmt::Debug + Send {}
+
+impl Owned for Draft {}
+impl Owned for store::CacheMount {}
+impl Owned for AgentSocket {}
+
+/// What mounts are made from.
+pub(crate) struct Sources<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) options: &'a SessionOptions,
+    pub(crate) inputs: &'a [Output],
+}
+
+impl Mounts {
+    /// Prepares all mounts of the operation. Waits for the locks of cache mounts.
+    pub(crate) fn prepare(exec: &Exec, sources: &Sources<'_>) -> Result<Self, ExecError> {
+        let mut mounts = Self::default();
+        mounts.name_files(exec, sources.options);
+        for mount in &exec.mounts {
+            mounts.add(mount, sources)?;
+        }
+        mounts.planned.sort_by_key(|mount| mount.target.components().count());
+        mounts.find_nested();
+        Ok(mounts)
+    }
+
+    /// The mount points that the root needs: those of the sandbox, and those that do not lie on another mount.
+    pub(crate) fn points(&self) -> Vec<MountPoint> {
+        let own: Vec<MountPoint> = surroundings::mount_points().collect();
+        let of_step = self.planned.iter().filter(|mount| !mount.is_nested);
+        let of_step = of_step.map(|mount| MountPoint { path: mount.target.clone(), kind: mount.point });
+        own.into_iter().chain(of_step).collect()
+    }
+
+    /// The mounts in the order in which they are made. `resolved` is what the store made of [`Mounts::points`].
+    pub(crate) fn for_sandbox(&self, resolved: &[PathBuf]) -> Vec<sandbox::Mount> {
+        let mut resolved = resolved.iter().skip(sandbox::MOUNT_POINTS.len());
+        let mount = |mount: &Planned| {
+            let place = if mount.is_nested { None } else { resolved.next().cloned() };
+            let target = place.unwrap_or_else(|| PathBuf::from(mount.target.as_str()));
+            sandbox::Mount { target, kind: mount.kind.clone() }
+        };
+        self.planned.iter().map(mount).collect()
+    }
+
+    /// Finds out which targets lie on another mount: the sandbox makes them there.
+    fn find_nested(&mut self) {
+        let own = sandbox::MOUNT_POINTS.map(ImagePath::new);
+        for index in 0..self.planned.len() {
+            let Some((earlier, [mount, ..])) = self.planned.split_at_mut_checked(index) else { continue };
+            let above = own.iter().chain(earlier.iter().map(|mount| &mount.target));
+            mount.is_nested = above.into_iter().any(|above| mount.target.starts_with(above));
+        }
+    }
+
+    fn plan(&mut self, target: &ImagePath, point: MountPointKind, kind: sandbox::MountKind) {
+        self.planned.push(Planned { target: target.clone(), point, kind, is_nested: false });
+    }
+
+    fn file(&mut self, target: &ImagePath, content: Vec<u8>, owner: MountOwner) {
+        let MountOwner { uid, gid, mode } = owner;
+        self.plan(target, MountPointKind::File, sandbox::MountKind::File { content, mode, uid, gid });
+    }
+
+    /// `/etc/hosts` and its like.
+    fn name_files(&mut self, exec: &Exec, options: &SessionOptions) {
+        let extra: Vec<ExtraHost> = options
+            .extra_hosts
+            .iter()
+            .filter(|host| exec.extra_hosts.contains(&host.name))
+            .cloned()
+            .collect();
+        let files = surroundings::files(&exec.hostname, &extra, &surroundings::host_resolv_conf());
+        for (target, text) in files {
+            if !exec.mounts.iter().any(|mount| target.starts_with(&mount.target)) {
+                self.plan(&target, MountPointKind::File, surroundings::memory_file(&text));
+            }
+        }
+    }
+
+    fn add(&mut self, mount: &Mount, sources: &Sources<'_>) -> Result<(), ExecError> {
+        let target = &mount.target;
+        match &mount.kind {
+            MountKind::Bind { input, source, access } => {
+                self.bind(target, &sources.entry(*input, source)?, *access, sources)
+            }
+            MountKind::Cache(cache) => self.cache(target, cache, sources),
+            MountKind::Tmpfs { size } => {
+                let kind = sandbox::MountKind::Tmpfs { size: *size, mode: 0o1777 };
+                self.plan(target, MountPointKind::Directory, kind);
+                Ok(())
+            }
+            MountKind::Secret { id, required, owner } => match sources.options.secrets.get(id) {
+                Some(secret) => {
+                    self.file(target, read_secret(id, secret)?, *owner);
+                    Ok(())
+                }
+                None if *required => Err(ExecError::SecretNotFound { id: id.clone() }),
+                None => Ok(()),
+            },
+            MountKind::Ssh { id, required, owner } => match sources.options.ssh_agents.get(id) {
+                Some(agent) => {
+                    let socket = AgentSocket::open(id, agent, *owner, &sources.store.root().join("tmp"))?;
+                    self.ssh(target, socket);
+                    Ok(())
+                }
+                None if *required => Err(ExecError::SshAgentNotFound { id: id.clone() }),
+                None => Ok(()),
+            },
+            MountKind::Script { content } => {
+                self.file(target, content.clone().into_bytes(), MountOwner { uid: 0, gid: 0, mode: 0o755 });
+                Ok(())
+            }
+        }
+    }
+
+    fn ssh(&mut self, target: &ImagePath, socket: AgentSocket) {
+        let kind =
+            sandbox::MountKind::Bind { source: socket.path().to_owned(), read_only: false, recursive: false };
+        self.plan(target, MountPointKind::File, kind);
+        if self.env.is_empty() {
+            self.env.push(("SSH_AUTH_SOCK".to_owned(), target.as_str().to_owned()));
+        }
+        self.kept.push(Box::new(socket));
+    }
+
+    fn cache(
+        &mut self,
+        target: &ImagePath,
+        cache: &CacheMount,
+        sources: &Sources<'_>,
+    ) -> Result<(), ExecError> {
+        let MountOwner { uid, gid, mode } = cache.owner;
+        let content = match &cache.initial {
+            Some((input, path)) => Some(sources.entry(*input, path)?),
+            None => None,
+        };
+        let attributes = Attributes { mode, uid, gid, mtime: Timestamp::now() };
+        let seed = store::CacheSeed { attributes, content };
+        let sharing = match cache.sharing {
+            graph::exec::Sharing::Shared => store::Sharing::Shared,
+            graph::exec::Sharing::Private => store::Sharing::Private,
+            graph::exec::Sharing::Locked => store::Sharing::Locked,
+        };
+        let mounted = sources.store.cache_mount(&cache.id, sharing, &seed)?;
+        let kind = sandbox::MountKind::Bind {
+            source: mounted.directory().to_owned(),
+            read_only: cache.read_only,
+            recursive: false,
+        };
+        self.plan(target, MountPointKind::Directory, kind);
+        self.kept.push(Box::new(mounted));
+        Ok(())
+    }
+
+    fn bind(
+        &mut self,
+        target: &ImagePath,
+        entry: &Entry,
+        access: BindAccess,
+        sources: &Sources<'_>,
+    ) -> Result<(), ExecError> {
+        let scratch = sources.store.draft(&sources.store.scratch())?;
+        let shown = context::show(entry, &scratch)?;
+        let (point, kind) = match (shown, access) {
+            (context::Shown::File(source), access) => {
+                let source = match access {
+                    BindAccess::ReadOnly => source,
+                    BindAccess::Discard => context::copy_file(entry, &scratch)?,
+                };
+                let read_only = access == BindAccess::ReadOnly;
+                (MountPointKind::File, sandbox::MountKind::Bind { source, read_only, recursive: false })
+            }
+            (context::Shown::Directories(lowers), BindAccess::ReadOnly) => {
+                (MountPointKind::Directory, sandbox::MountKind::ReadOnlyOverlay { lowers })
+            }
+            (context::Shown::Directories(lowers), BindAccess::Discard) => {
+                let stack = scratch.stack(&[])?;
+                let overlay = Overlay { lowers, upper: stack.upper, work: stack.work };
+                (MountPointKind::Directory, sandbox::MountKind::Overlay(overlay))
+            }
+            (context::Shown::Copy(source), access) => {
+                let read_only = access == BindAccess::ReadOnly;
+                (MountPointKind::Directory, sandbox::MountKind::Bind { source, read_only, recursive: false })
+            }
+        };
+        self.plan(target, point, kind);
+        self.kept.push(Box::new(scratch));
+        Ok(())
+    }
+}
+
+impl Sources<'_> {
+    /// What lies at a path of an input, links followed.
+    fn entry(&self, input: InputIndex, path: &ImagePath) -> Result<Entry, ExecError> {
+        let tree = self.inputs.get(input.0).ok_or(ExecError::NoInput(input))?.tree();
+        tree.resolve(path, true)?.ok_or_else(|| ExecError::MountSourceNotFound { path: path.clone(), input })
+    }
+}
+
+/// The value of a secret, read when it is asked for.
+pub(crate) fn read_secret(id: &str, secret: &SecretSource) -> Result<Vec<u8>, ExecError> {
+    match secret {
+        SecretSource::Value(value) => Ok(value.0.clone()),
+        SecretSource::File(path) => std::fs::read(path).map_err(|source| ExecError::ReadSecret {
+            id: id.to_owned(),
+            path: path.clone(),
+            source,
+        }),
+    }
+}

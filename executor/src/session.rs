@@ -1,0 +1,117 @@
+//! [`Session`]: one build's contexts, secrets and pinned sources.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures_util::future::try_join_all;
+use graph::source::ContextName;
+use graph::{Name, Pin};
+use runtime::surroundings::ExtraHost;
+use store::Tree;
+
+use crate::error::PinError;
+use crate::executor::Executor;
+use crate::source;
+use crate::source::origins::Origins;
+
+/// What belongs to one build and to no graph.
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
+    /// The directories of the host that the build reads, filtered.
+    pub contexts: BTreeMap<ContextName, Tree>,
+    /// Secrets by id.
+    pub secrets: BTreeMap<String, SecretSource>,
+    /// Sockets of ssh agents by id.
+    pub ssh_agents: BTreeMap<String, PathBuf>,
+    /// Proxy variables of `RUN` steps that do not set them themselves.
+    pub proxy_variables: BTreeMap<String, String>,
+    /// The addresses of the names in [`graph::Exec::extra_hosts`].
+    pub extra_hosts: Vec<ExtraHost>,
+    /// Size of `/dev/shm` in bytes.
+    pub shm_size: u64,
+    /// The network of `RUN` steps that ask for none in particular.
+    pub network: DefaultNetwork,
+    /// Where image names are looked up.
+    pub images: ImagePolicy,
+}
+
+impl Default for SessionOptions {
+    /// Nothing, with 64 MiB of shared memory, the host's network, and local images preferred.
+    fn default() -> Self {
+        Self {
+            contexts: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            ssh_agents: BTreeMap::new(),
+            proxy_variables: BTreeMap::new(),
+            extra_hosts: Vec::new(),
+            shm_size: 64 << 20,
+            network: DefaultNetwork::Host,
+            images: ImagePolicy::PreferLocal,
+        }
+    }
+}
+
+/// The network of `RUN` steps that ask for none in particular.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefaultNetwork {
+    /// The host's own.
+    Host,
+    /// A loopback device only.
+    None,
+}
+
+/// Where image names are looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImagePolicy {
+    /// The store's tags first, then the registry.
+    PreferLocal,
+    /// The registry (`--pull`).
+    Registry,
+}
+
+/// Where the value of a secret is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    /// In a file, read when a step asks for it.
+    File(PathBuf),
+    /// Here.
+    Value(SecretValue),
+}
+
+/// A secret, kept out of every message.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretValue(pub Vec<u8>);
+
+impl fmt::Debug for SecretValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretValue(****)")
+    }
+}
+
+/// One build. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Session {
+    pub(crate) executor: Executor,
+    pub(crate) options: Arc<SessionOptions>,
+    /// Where the pinned sources can be fetched.
+    pub(crate) origins: Arc<Origins>,
+}
+
+impl Session {
+    pub(crate) fn new(executor: Executor, options: SessionOptions) -> Self {
+        Self { executor, options: Arc::new(options), origins: Arc::default() }
+    }
+
+    /// Resolves names to contents, all at once, in the order given. The first failure ends it.
+    pub async fn pin(&self, names: Vec<Name>) -> Result<Vec<(Name, Pin)>, PinError> {
+        try_join_all(names.into_iter().map(|name| async {
+            match source::pin(self, &name).await {
+                Ok(pin) => Ok((name, pin)),
+                Err(source) => Err(PinError { name: Box::new(name), source }),
+            }
+        }))
+        .await
+    }
+}

@@ -1,0 +1,107 @@
+//! What can go wrong with a source.
+
+use std::io;
+use std::path::PathBuf;
+
+use graph::source::ContextName;
+use image::{ChainId, Digest, Platform};
+use registry::RegistryError;
+use store::StoreError;
+
+/// Why a source could not be pinned or fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// Neither the store nor a registry has the image.
+    #[error("{reference}: not found")]
+    ImageNotFound {
+        /// The image.
+        reference: String,
+    },
+    /// A list of images has none for the platform.
+    #[error("{image}: no match for platform {platform} in manifest: not found")]
+    NoMatchingPlatform {
+        /// The image.
+        image: String,
+        /// What was wanted.
+        platform: Platform,
+    },
+    /// A manifest, index or config is not of its form.
+    #[error("{image}: the {what} {digest} cannot be read")]
+    Malformed {
+        /// The image.
+        image: String,
+        /// `manifest`, `index` or `config`.
+        what: &'static str,
+        /// The digest of the bytes.
+        digest: Digest,
+        /// What is wrong.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The manifest and the config count different layers.
+    #[error("{image}: the manifest has {layers} layers, the config speaks of {diff_ids}")]
+    LayerCount {
+        /// The image.
+        image: String,
+        /// In the manifest.
+        layers: usize,
+        /// In the config.
+        diff_ids: usize,
+    },
+    /// A config is larger than any config should be.
+    #[error("{image}: the config {digest} has {size} bytes, which is too large")]
+    TooLarge {
+        /// The image.
+        image: String,
+        /// The config.
+        digest: Digest,
+        /// Its size.
+        size: u64,
+    },
+    /// A file of a directory in the OCI image layout cannot be read.
+    #[error("cannot read {}", path.display())]
+    Layout {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// A blob in such a directory has other content than its name says.
+    #[error("{image}: the blob {digest} has the digest {found}")]
+    BlobDamaged {
+        /// The image.
+        image: String,
+        /// Its name.
+        digest: Digest,
+        /// Its content.
+        found: Digest,
+    },
+    /// A download could not be written to the store.
+    #[error("cannot write a download to the store")]
+    WriteBlob(#[source] io::Error),
+    /// The registry refused, or could not be reached.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The layers of a pinned image are in no place that this build knows.
+    #[error("the layers {chain} are not in the store, and no image of this build has them")]
+    NoOrigin {
+        /// The chain id of the layers.
+        chain: ChainId,
+    },
+    /// No context of that name was given.
+    #[error("there is no build context {name}")]
+    NoContext {
+        /// The context.
+        name: ContextName,
+    },
+    /// A kind of source that is not supported.
+    #[error("{what}: this kind of source is not supported")]
+    Unsupported {
+        /// The source.
+        what: String,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

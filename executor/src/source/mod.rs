@@ -1,0 +1,44 @@
+//! What enters a build from outside: images, downloads, repositories.
+//!
+//! Each kind has two halves. *Pinning* resolves a name to a content, before there is a graph, and loads no more
+//! than it must. *Fetching* makes the tree of a pinned source, when a vertex needs it: a source says what it is
+//! and not where it is, which the session remembers from pinning, in [`origins`].
+//!
+//! - [`image`]: from the store, a registry, or a directory in the OCI image layout
+//! - [`origins`]: where pinned sources can be fetched
+//! - [`error`]: what can go wrong
+
+pub mod error;
+pub(crate) mod image;
+pub(crate) mod origins;
+
+use graph::{Name, Pin, Source};
+use solver::StepLog;
+use store::Snapshot;
+
+use self::error::SourceError;
+use crate::session::Session;
+
+/// Resolves a name.
+pub(crate) async fn pin(session: &Session, name: &Name) -> Result<Pin, SourceError> {
+    match name {
+        Name::Image(name) => Ok(Pin::Image(Box::new(image::pin::pin(session, name).await?))),
+        Name::Http(name) => Err(SourceError::Unsupported { what: name.url.clone() }),
+        Name::Git(name) => Err(SourceError::Unsupported { what: name.remote.clone() }),
+    }
+}
+
+/// Makes the tree of a source. Contexts are trees already and none of this module's business.
+pub(crate) async fn fetch(
+    session: &Session,
+    source: &Source,
+    log: &StepLog,
+) -> Result<Snapshot, SourceError> {
+    match source {
+        Source::Scratch => Ok(session.executor.store().scratch()),
+        Source::Image(source) => image::fetch::fetch(session, source.chain, log).await,
+        Source::Local(name) => Err(SourceError::NoContext { name: name.clone() }),
+        Source::Http(source) => Err(SourceError::Unsupported { what: source.file_name.clone() }),
+        Source::Git(source) => Err(SourceError::Unsupported { what: source.commit.clone() }),
+    }
+}
