@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use image::Reference;
-
 use crate::outcome::{DockerfileText, Finding, Location};
 
 /// Any error, shared where several hold it.
@@ -67,7 +65,7 @@ pub enum BuildError {
         warnings: Vec<Finding>,
     },
     /// A name could not be resolved.
-    #[error("failed to resolve source metadata for {name}")]
+    #[error("{source}")]
     Pin {
         /// The name.
         name: String,
@@ -92,9 +90,19 @@ pub enum BuildError {
     /// Pushing needs a name.
     #[error("tag is needed when pushing to registry")]
     PushWithoutTag,
-    /// The store keeps one image a name.
-    #[error("an image for several platforms cannot be kept in the local store under {}", .0.familiar())]
-    SeveralPlatforms(Reference),
+    /// An exporter takes one image, and the build has one a platform.
+    #[error("the {0} exporter does not support images for several platforms")]
+    SeveralPlatforms(&'static str),
+}
+
+impl BuildError {
+    /// An error around the steps.
+    pub(crate) fn failed(
+        attempt: impl Into<String>,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        Self::Failed { attempt: attempt.into(), source: Arc::new(source) }
+    }
 }
 
 fn first_message(findings: &[Finding]) -> &str {

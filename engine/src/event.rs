@@ -7,18 +7,11 @@
 
 use std::time::Duration;
 
+pub use solver::Stream;
+
 /// The number of a step, counted from one in the order in which steps first appear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StepNumber(pub usize);
-
-/// Which stream of a process something was written to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-}
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,17 +1,55 @@
 //! The composition root: everything that a command of `builder` does, as one call each.
 //!
+//! - [`engine`]: [`Engine`], the open state
 //! - [`request`]: what a build is asked for
+//! - [`build`](Engine::build): the story of a build
 //! - [`event`]: what it tells while it runs
 //! - [`outcome`]: what it ends with
 //! - [`error`]: why it failed
+//! - [`images`]: the images of the local store
+//! - [`archive`]: images out of archives
+//! - [`pull`], [`push`]: images from and to registries
+//! - [`run`]: containers of local images
+//!
+//! Inside: `contexts` (what is read from the host), `options` (from the request to the options of
+//! planner and executor), `progress` (from vertices to steps), `missing` (why a source is not there),
+//! `findings`, `changes` and `export`.
 #![forbid(unsafe_code)]
 
+pub mod archive;
+mod build;
+mod changes;
+mod contexts;
+pub mod engine;
 pub mod error;
 pub mod event;
+mod export;
+mod findings;
+pub mod images;
+mod missing;
+mod options;
 pub mod outcome;
+mod progress;
+pub mod pull;
+pub mod push;
 pub mod request;
+pub mod run;
 
+pub use engine::{Engine, EngineConfig, OpenError};
 pub use error::{BuildError, IgnoreRule, MissingSource, StepError};
 pub use event::{Event, EventReceiver, Events, StepNumber, StepResult, Stream};
 pub use outcome::{BuiltImage, DockerfileText, Finding, Location, Outcome};
 pub use request::{BuildRequest, Export};
+
+/// Values of other crates that are part of this interface.
+pub use executor::{SecretSource, SecretValue};
+pub use graph::exec::Ulimit;
+pub use runtime::command::Volume;
+pub use runtime::{Container, RunError as ContainerError, RunOptions};
+pub use sandbox::rootless::{Identity, enter as enter_user_namespace};
+pub use sandbox::{Exit, Killer, SandboxError, Stdio, Stream as StdioStream};
+
+/// First call in `main`: where the process was started as the sandbox's helper, it never returns.
+pub fn sandbox_init() {
+    sandbox::init();
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use executor::SecretSource;
 use graph::exec::Ulimit;
 use image::{Platform, Reference};
 
@@ -34,7 +35,7 @@ pub struct BuildRequest {
     /// The network of `RUN` steps that ask for none in particular.
     pub network: DefaultNetwork,
     /// Lines for `/etc/hosts`: name and address.
-    pub extra_hosts: Vec<(String, String)>,
+    pub extra_hosts: Vec<(String, std::net::IpAddr)>,
     /// Size of `/dev/shm` in bytes.
     pub shm_size: u64,
     /// Resource limits of `RUN` steps.
@@ -112,25 +113,6 @@ pub enum DefaultNetwork {
     None,
     /// The host's own.
     Host,
-}
-
-/// Where the value of a secret is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SecretSource {
-    /// In a file, read when a step asks for it.
-    File(PathBuf),
-    /// Here: the value of an environment variable.
-    Value(SecretValue),
-}
-
-/// A secret, kept out of every message.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SecretValue(pub Vec<u8>);
-
-impl std::fmt::Debug for SecretValue {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SecretValue(****)")
-    }
 }
 
 /// What dangerous things steps may ask for.

@@ -1,0 +1,194 @@
+//! The story of a build, from the request to the images.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use executor::{Output, Session};
+use graph::{Pins, VertexId};
+use parser::{Dockerfile, Severity};
+use planner::{Plan, PlanError, PlanOptions, Planned};
+use solver::{Bypass, Job, SolveError};
+
+use crate::contexts::{self, Contexts};
+use crate::engine::Engine;
+use crate::error::{BuildError, Source, StepError};
+use crate::event::Events;
+use crate::export::{self, blocking};
+use crate::missing;
+use crate::options;
+use crate::outcome::{DockerfileText, Finding, Location, Outcome};
+use crate::progress::Progress;
+use crate::request::{self, BuildRequest};
+
+impl Engine {
+    /// Builds what the request asks for.
+    ///
+    /// Dropping the future cancels the build: processes are killed, drafts deleted, and what was
+    /// completed stays in the cache.
+    pub async fn build(&self, request: BuildRequest, events: &Events) -> Result<Outcome, BuildError> {
+        let progress = Progress::new(events);
+        let text = progress.begin("[internal] load build definition");
+        let text = Arc::new(text.end(contexts::read_dockerfile(&request.dockerfile))?);
+        let (dockerfile, warnings) = parse(&text)?;
+        let mut contexts = Contexts::open(&request.context, &request.dockerfile)?;
+        let options = options::plan_options(&request, &mut contexts)?;
+        let session = self.executor.session(options::session_options(&request, &contexts, &options));
+
+        let plan = Planning { text: &text, dockerfile: &dockerfile, options: &options, warnings: &warnings };
+        let plan = plan.run(&session, &progress).await?;
+        if options::shares_the_network(&plan) {
+            progress.warn("RUN steps share the network of this machine");
+        }
+        let solving =
+            Solving { engine: self, request: &request, text: &text, contexts: &contexts, plan: &plan };
+        let outputs = solving.run(session, &progress).await?;
+
+        let mut images = Vec::with_capacity(plan.targets.len());
+        for target in &plan.targets {
+            let Some(Output::Snapshot(root)) = outputs.get(&target.rootfs).cloned() else { continue };
+            let (store, target, epoch) = (self.store.clone(), target.clone(), plan.source_date_epoch);
+            let assembled = blocking(move || export::assemble(&store, &target, &root, epoch)).await;
+            images.push(assembled.map_err(|source| BuildError::failed("assemble the image", source))?);
+        }
+        let images = export::run(self, &request, images, options.is_multi_platform(), &progress).await?;
+        let warnings = warnings.into_iter().chain(plan.warnings.iter().map(Finding::from)).collect();
+        Ok(Outcome { dockerfile: text, images, tags: request.tags, warnings })
+    }
+}
+
+/// Parses the text; gives the tree and the parser's warnings.
+fn parse(text: &Arc<DockerfileText>) -> Result<(Dockerfile, Vec<Finding>), BuildError> {
+    let parsed = parser::parse(&text.text);
+    let (errors, warnings): (Vec<_>, Vec<_>) =
+        parsed.diagnostics.into_iter().partition(|diagnostic| diagnostic.severity == Severity::Error);
+    let warnings: Vec<Finding> = warnings.into_iter().map(Finding::from).collect();
+    if errors.is_empty() {
+        return Ok((parsed.dockerfile, warnings));
+    }
+    let findings = errors.into_iter().map(Finding::from).collect();
+    Err(BuildError::Dockerfile { dockerfile: Arc::clone(text), findings, warnings })
+}
+
+/// What a plan is made from.
+struct Planning<'a> {
+    text: &'a Arc<DockerfileText>,
+    dockerfile: &'a Dockerfile,
+    options: &'a PlanOptions,
+    warnings: &'a [Finding],
+}
+
+impl Planning<'_> {
+    /// Plans, and pins the names that the plan needs, until it needs no more.
+    async fn run(&self, session: &Session, progress: &Progress) -> Result<Plan, BuildError> {
+        let mut pins = Pins::default();
+        loop {
+            match planner::plan(self.dockerfile, self.options, &pins).map_err(|error| self.error(&error))? {
+                Planned::Ready(plan) => return Ok(*plan),
+                Planned::Needs(names) => {
+                    let list: Vec<String> = names.iter().map(ToString::to_string).collect();
+                    let step = progress.begin(format!("[internal] load metadata for {}", list.join(", ")));
+                    pins.extend(step.end(session.pin(names).await).map_err(|error| BuildError::Pin {
+                        name: error.name.to_string(),
+                        location: self.location(&error.name.to_string()),
+                        source: Arc::new(error),
+                    })?);
+                }
+            }
+        }
+    }
+
+    fn error(&self, error: &PlanError) -> BuildError {
+        let findings = error.problems.iter().map(Finding::from).collect();
+        let planned = error.warnings.iter().map(Finding::from);
+        let warnings = self.warnings.iter().cloned().chain(planned).collect();
+        BuildError::Dockerfile { dockerfile: Arc::clone(self.text), findings, warnings }
+    }
+
+    /// The first FROM that has the name as it is written, or another instruction that mentions it.
+    fn location(&self, name: &str) -> Option<Location> {
+        let written = name.split(' ').next().unwrap_or(name);
+        let short = written
+            .strip_prefix("docker.io/library/")
+            .or(written.strip_prefix("docker.io/"))
+            .unwrap_or(written);
+        let short = short.strip_suffix(":latest").unwrap_or(short);
+        let instructions = self.dockerfile.stages.iter().flat_map(|stage| {
+            let from = std::iter::once((&stage.from.text, stage.from.span));
+            from.chain(stage.instructions.iter().map(|instruction| (&instruction.text, instruction.span)))
+        });
+        let span = instructions.into_iter().find(|(text, _)| text.contains(short)).map(|(_, span)| span)?;
+        Some(Location { dockerfile: Arc::clone(self.text), span })
+    }
+}
+
+/// What is solved, and what a report of a failure needs.
+struct Solving<'a> {
+    engine: &'a Engine,
+    request: &'a BuildRequest,
+    text: &'a Arc<DockerfileText>,
+    contexts: &'a Contexts,
+    plan: &'a Plan,
+}
+
+impl Solving<'_> {
+    async fn run(
+        &self,
+        session: Session,
+        progress: &Progress,
+    ) -> Result<HashMap<VertexId, Output>, BuildError> {
+        let job = Job {
+            graph: Arc::new(self.plan.graph.clone()),
+            roots: self.plan.roots().collect(),
+            positions: self.positions(),
+            bypass: match &self.request.bypass {
+                request::Bypass::None => Bypass::None,
+                request::Bypass::All => Bypass::All,
+                request::Bypass::Stages(_) => Bypass::Only(self.plan.uncached.iter().copied().collect()),
+            },
+            processes: self.request.jobs.unwrap_or_else(options::default_jobs),
+        };
+        let (events, mut received) = solver::Events::channel();
+        let cache = Arc::clone(&self.engine.cache);
+        let solving = solver::solve(job, cache, Arc::new(session), events);
+        let passing_on = async {
+            while let Some(event) = received.recv().await {
+                progress.translate(event, &self.plan.steps);
+            }
+        };
+        // The events end when the solver has dropped its side, that is, after the last one.
+        let (result, ()) = tokio::join!(solving, passing_on);
+        result.map_err(|error| match error {
+            SolveError::Vertex { vertex, source } => self.step_error(vertex, source, progress),
+            SolveError::Cache(source) => BuildError::failed("use the cache", source),
+        })
+    }
+
+    /// Where the vertices stand in the Dockerfile, for the explanation of misses.
+    fn positions(&self) -> HashMap<VertexId, cache::Position> {
+        let position = |(vertex, steps): (VertexId, &[planner::Step])| {
+            let position = &steps.first()?.position;
+            let stage = format!("{} {}", position.stage, position.platform);
+            let ordinal = u32::try_from(position.ordinal).unwrap_or(u32::MAX);
+            Some((vertex, cache::Position { dockerfile: self.text.display.clone(), stage, ordinal }))
+        };
+        self.plan.steps.iter().filter_map(position).collect()
+    }
+
+    fn step_error(&self, vertex: VertexId, error: executor::ExecuteError, progress: &Progress) -> BuildError {
+        let step = self.plan.steps.of(vertex).first();
+        let location =
+            step.and_then(|step| step.span).map(|span| Location { dockerfile: Arc::clone(self.text), span });
+        let missing_source = error
+            .missing_source()
+            .map(|(pattern, context)| missing::explain(self.contexts, pattern, context));
+        let exit_code = error.exit_code();
+        BuildError::Step(Box::new(StepError {
+            label: step.map(|step| step.label.clone()).unwrap_or_default(),
+            location,
+            log_tail: progress.tail(vertex),
+            exit_code,
+            missing_source,
+            source: Arc::new(error) as Source,
+        }))
+    }
+}

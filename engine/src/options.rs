@@ -1,0 +1,101 @@
+//! From the request to what the planner and the executor want to know.
+
+use executor::{ImagePolicy, SessionOptions};
+use graph::Op;
+use graph::exec::NetworkMode;
+use graph::source::ContextName;
+use image::Platform;
+use planner::{Entitlement, MainContext, Plan, PlanOptions};
+use runtime::surroundings::ExtraHost;
+
+use crate::contexts::Contexts;
+use crate::error::BuildError;
+use crate::request::{BuildRequest, Bypass, Context, DefaultNetwork, NamedContext};
+
+/// How many `RUN` steps run at once if the request does not say it. Most of them wait for networks
+/// and disks, so there are more than processors.
+pub(crate) fn default_jobs() -> usize {
+    4 * std::thread::available_parallelism().map_or(4, std::num::NonZero::get)
+}
+
+/// What the planner wants to know. Directories of named contexts are opened on the way.
+pub(crate) fn plan_options(
+    request: &BuildRequest,
+    contexts: &mut Contexts,
+) -> Result<PlanOptions, BuildError> {
+    let mut options = PlanOptions::new(Platform::host());
+    options.target.clone_from(&request.target);
+    options.target_platforms.clone_from(&request.platforms);
+    options.build_args.clone_from(&request.build_args);
+    options.labels.clone_from(&request.labels);
+    options.main_context = match request.context {
+        Context::Directory(_) => MainContext::Directory,
+        Context::Empty => MainContext::Empty,
+    };
+    options.ignore = contexts.ignore.as_ref().map(|file| file.rules.clone());
+    options.network = match request.network {
+        DefaultNetwork::Default => NetworkMode::Default,
+        DefaultNetwork::None => NetworkMode::None,
+        DefaultNetwork::Host => NetworkMode::Host,
+    };
+    options.extra_hosts = request.extra_hosts.iter().map(|(name, _)| name.clone()).collect();
+    options.ulimits.clone_from(&request.ulimits);
+    if let Bypass::Stages(stages) = &request.bypass {
+        options.uncached_stages.clone_from(stages);
+    }
+    // `--network=host` is a wish of whoever starts the build, and so is its own permission.
+    if request.entitlements.network_host || request.network == DefaultNetwork::Host {
+        options.allowed.push(Entitlement::NetworkHost);
+    }
+    if request.entitlements.security_insecure {
+        options.allowed.push(Entitlement::SecurityInsecure);
+    }
+    for (name, context) in &request.named_contexts {
+        let planned = match context {
+            NamedContext::Directory(_) => planner::NamedContext::Directory,
+            NamedContext::Image(reference) => planner::NamedContext::Image(reference.clone()),
+            NamedContext::OciLayout(text) => planner::NamedContext::OciLayout(text.clone()),
+        };
+        let key = options
+            .contexts
+            .insert(name, planned)
+            .map_err(|source| BuildError::Request(std::sync::Arc::new(source)))?;
+        if let NamedContext::Directory(directory) = context {
+            contexts.add(ContextName::named(&key), directory)?;
+        }
+    }
+    Ok(options)
+}
+
+/// What the executor wants to know.
+pub(crate) fn session_options(
+    request: &BuildRequest,
+    contexts: &Contexts,
+    plan: &PlanOptions,
+) -> SessionOptions {
+    let from_arguments =
+        plan.proxy_variables().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut proxy_variables = request.proxy_variables.clone();
+    proxy_variables.extend(from_arguments);
+    SessionOptions {
+        contexts: contexts.trees.clone(),
+        secrets: request.secrets.clone(),
+        ssh_agents: request.ssh_agents.clone(),
+        proxy_variables,
+        extra_hosts: request
+            .extra_hosts
+            .iter()
+            .map(|(name, address)| ExtraHost { name: name.clone(), address: *address })
+            .collect(),
+        shm_size: request.shm_size,
+        images: if request.pull { ImagePolicy::Registry } else { ImagePolicy::PreferLocal },
+        ..SessionOptions::default()
+    }
+}
+
+/// Whether a step of the plan runs with the default network, which is the host's for now.
+pub(crate) fn shares_the_network(plan: &Plan) -> bool {
+    plan.graph
+        .vertices()
+        .any(|(_, vertex)| matches!(&vertex.op, Op::Exec(exec) if exec.network == NetworkMode::Default))
+}
