@@ -1,0 +1,143 @@
+//! `builder build`.
+
+mod context;
+mod limits;
+mod metadata;
+mod output;
+mod request;
+mod session;
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use engine::{BuildRequest, Engine, Events, Outcome};
+
+use super::Session;
+use crate::environment::Environment;
+use crate::interrupt;
+use crate::progress::{Mode, Progress};
+use crate::report::{self, Failure};
+
+/// Build an image from a Dockerfile
+#[derive(Debug, Default, clap::Args)]
+#[expect(clippy::struct_excessive_bools, clippy::struct_field_names, reason = "the flags are docker's")]
+pub(crate) struct BuildArgs {
+    /// Name of the image, "name:tag" (repeatable)
+    #[arg(short = 't', long = "tag", value_name = "NAME")]
+    tags: Vec<String>,
+    /// Dockerfile, "-" for standard input [default: Dockerfile in the context]
+    #[arg(short = 'f', long, value_name = "PATH")]
+    file: Option<String>,
+    /// Value for an ARG; without "=" the value of the environment variable of that name (repeatable)
+    #[arg(long = "build-arg", value_name = "NAME[=VALUE]")]
+    build_args: Vec<String>,
+    /// Stage to build [default: the last one]
+    #[arg(long, value_name = "STAGE")]
+    target: Option<String>,
+    /// Platforms to build for, separated by commas [environment: DOCKER_DEFAULT_PLATFORM]
+    #[arg(long = "platform", value_name = "PLATFORM", value_delimiter = ',')]
+    platforms: Vec<String>,
+    /// Run every step, whatever the cache has
+    #[arg(long)]
+    no_cache: bool,
+    /// Run every step of these stages, separated by commas
+    #[arg(long, value_name = "STAGE", value_delimiter = ',')]
+    no_cache_filter: Vec<String>,
+    /// Look for newer versions of base images at their registries
+    #[arg(long)]
+    pull: bool,
+    /// Secret for RUN --mount=type=secret: "id=ID[,src=FILE|,env=VARIABLE]" (repeatable)
+    #[arg(long = "secret", value_name = "SECRET")]
+    secrets: Vec<String>,
+    /// Agent for RUN --mount=type=ssh: "default" or "ID=SOCKET" (repeatable)
+    #[arg(long = "ssh", value_name = "AGENT")]
+    ssh: Vec<String>,
+    /// Further context: "NAME=DIRECTORY", "NAME=docker-image://IMAGE" or "NAME=oci-layout://DIRECTORY" (repeatable)
+    #[arg(long = "build-context", value_name = "CONTEXT")]
+    build_contexts: Vec<String>,
+    /// Where the result goes: "type=TYPE[,dest=PATH]" with one of image, registry, docker, oci, tar,
+    /// local, cacheonly; a directory; or "-" for an archive on standard output (repeatable)
+    #[arg(short = 'o', long = "output", value_name = "OUTPUT")]
+    outputs: Vec<String>,
+    /// Push the image to the registries of its names; the same as --output=type=registry
+    #[arg(long)]
+    push: bool,
+    /// Put the image into the local store; the same as --output=type=docker
+    #[arg(long)]
+    load: bool,
+    /// How progress is shown [default: auto; environment: BUILDKIT_PROGRESS]
+    #[arg(long, value_name = "MODE")]
+    progress: Option<Mode>,
+    /// File for the id of the image
+    #[arg(long, value_name = "FILE")]
+    iidfile: Option<PathBuf>,
+    /// File for a description of the result as JSON
+    #[arg(long, value_name = "FILE")]
+    metadata_file: Option<PathBuf>,
+    /// Label for the image: "NAME=VALUE" (repeatable)
+    #[arg(long = "label", value_name = "LABEL")]
+    labels: Vec<String>,
+    /// Line for /etc/hosts of RUN steps: "NAME:ADDRESS" (repeatable)
+    #[arg(long = "add-host", value_name = "HOST")]
+    add_hosts: Vec<String>,
+    /// Network of RUN steps: default, none, host
+    #[arg(long, value_name = "MODE")]
+    network: Option<String>,
+    /// Size of /dev/shm for RUN steps [default: 64m]
+    #[arg(long, value_name = "SIZE")]
+    shm_size: Option<String>,
+    /// Resource limit for RUN steps: "NAME=SOFT[:HARD]" (repeatable)
+    #[arg(long = "ulimit", value_name = "LIMIT")]
+    ulimits: Vec<String>,
+    /// What RUN steps may ask for: network.host, security.insecure (repeatable)
+    #[arg(long, value_name = "ENTITLEMENT", value_delimiter = ',')]
+    allow: Vec<String>,
+    /// Print nothing but the id of the image
+    #[arg(short = 'q', long)]
+    quiet: bool,
+    /// Directory with the files that the Dockerfile copies, or "-" for a Dockerfile on standard input
+    #[arg(value_name = "CONTEXT")]
+    context: String,
+}
+
+/// Builds.
+pub(crate) fn run(arguments: BuildArgs, session: &Session<'_>) -> Result<ExitCode, Failure> {
+    let environment = session.environment;
+    let mode = if arguments.quiet { Mode::Quiet } else { Mode::choose(arguments.progress, environment) };
+    let iidfile = arguments.iidfile.as_deref().map(|path| environment.absolute(path));
+    let metadata_file = arguments.metadata_file.as_deref().map(|path| environment.absolute(path));
+    let request = arguments.into_request(environment, &mut io::stdin())?;
+
+    let engine = session.engine()?;
+    let outcome = super::runtime()?.block_on(build(&engine, request, mode, environment))?;
+
+    if let Some(path) = iidfile {
+        metadata::write_image_id(&path, &outcome)?;
+    }
+    if let Some(path) = metadata_file {
+        metadata::write_metadata(&path, &outcome)?;
+    }
+    if mode == Mode::Quiet {
+        let ids = outcome.images.iter().map(|image| format!("{}\n", image.id));
+        return super::print(&ids.collect::<String>());
+    }
+    if mode != Mode::None && mode != Mode::Rawjson {
+        report::print_warnings(&outcome);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn build(
+    engine: &Engine,
+    request: BuildRequest,
+    mode: Mode,
+    environment: &Environment,
+) -> Result<Outcome, Failure> {
+    let (events, receiver) = Events::channel();
+    let progress = Progress::start(mode, environment, receiver);
+    let work = async { engine.build(request, &events).await.map_err(Failure::from) };
+    let result = interrupt::until_interrupted(work).await;
+    progress.finish().await;
+    result
+}

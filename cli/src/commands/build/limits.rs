@@ -1,0 +1,119 @@
+//! What surrounds `RUN` steps: `--add-host`, `--shm-size`, `--ulimit`.
+
+use std::net::IpAddr;
+
+use engine::Ulimit;
+
+use super::request::usage;
+use crate::report::Failure;
+use crate::units;
+
+/// The size of `/dev/shm` where no flag gives one.
+const SHM_SIZE: u64 = 64 << 20;
+/// The limits that setrlimit(2) knows.
+const LIMITS: [&str; 15] = [
+    "core",
+    "cpu",
+    "data",
+    "fsize",
+    "locks",
+    "memlock",
+    "msgqueue",
+    "nice",
+    "nofile",
+    "nproc",
+    "rss",
+    "rtprio",
+    "rttime",
+    "sigpending",
+    "stack",
+];
+
+/// Names and addresses: `NAME:ADDRESS` or `NAME=ADDRESS`, a v6 address with or without brackets.
+pub(super) fn hosts(flags: &[String]) -> Result<Vec<(String, IpAddr)>, Failure> {
+    flags.iter().map(|flag| host(flag)).collect()
+}
+
+fn host(flag: &str) -> Result<(String, IpAddr), Failure> {
+    let Some((name, address)) = flag.split_once(['=', ':']).filter(|(name, _)| !name.is_empty()) else {
+        return usage(format!("bad format for add-host: {flag:?}"));
+    };
+    let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
+    match bare.parse::<IpAddr>() {
+        Ok(address) => Ok((name.to_owned(), address)),
+        Err(_) => usage(format!("invalid IP address in add-host: {address:?}")),
+    }
+}
+
+/// The size of `/dev/shm` in bytes.
+pub(super) fn shm_size(flag: Option<&str>) -> Result<u64, Failure> {
+    match flag {
+        None => Ok(SHM_SIZE),
+        Some(text) => match units::parse_size(text) {
+            Some(0) => Ok(SHM_SIZE),
+            Some(size) => Ok(size),
+            None => usage(format!("invalid size: {text:?}")),
+        },
+    }
+}
+
+/// Resource limits: `NAME=SOFT[:HARD]`, -1 for none.
+pub(super) fn ulimits(flags: &[String]) -> Result<Vec<Ulimit>, Failure> {
+    flags.iter().map(|flag| ulimit(flag)).collect()
+}
+
+fn ulimit(flag: &str) -> Result<Ulimit, Failure> {
+    let limit = |text: &str| match text {
+        "-1" => Some(u64::MAX),
+        text => text.parse().ok(),
+    };
+    let wrong = || Failure::Usage(format!("invalid ulimit argument: {flag}"));
+    let (name, values) = flag.split_once('=').ok_or_else(wrong)?;
+    if !LIMITS.contains(&name) {
+        return usage(format!("invalid ulimit type: {name}"));
+    }
+    let (soft, hard) = values.split_once(':').unwrap_or((values, values));
+    let (soft, hard) = limit(soft).zip(limit(hard)).ok_or_else(wrong)?;
+    if soft > hard {
+        return usage(format!("ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}"));
+    }
+    Ok(Ulimit { name: name.to_owned(), soft, hard })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_have_an_address() {
+        let pair = |flag| host(flag).map_err(|failure| failure.to_string());
+        let found =
+            |name: &str, address: &str| Ok((name.to_owned(), address.parse::<IpAddr>().expect("an address")));
+        assert_eq!(pair("a:10.0.0.1"), found("a", "10.0.0.1"));
+        assert_eq!(pair("a=::1"), found("a", "::1"));
+        assert_eq!(pair("a:[::1]"), found("a", "::1"));
+        assert_eq!(pair("a:::1"), found("a", "::1"));
+        assert!(pair("a").is_err());
+        assert!(pair(":1.2.3.4").is_err());
+        assert!(pair("a:host-gateway").is_err());
+    }
+
+    #[test]
+    fn limits_have_one_or_two_values() {
+        let values =
+            |flag| ulimit(flag).map(|limit| (limit.soft, limit.hard)).map_err(|failure| failure.to_string());
+        assert_eq!(values("nofile=1024"), Ok((1024, 1024)));
+        assert_eq!(values("nofile=1024:-1"), Ok((1024, u64::MAX)));
+        for wrong in ["nofile", "nofile=", "nofile=1:2:3", "nofile=2:1", "files=1", "nofile=-2"] {
+            assert!(values(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn shared_memory_has_a_default() {
+        let size = |flag| shm_size(flag).map_err(|failure| failure.to_string());
+        assert_eq!(size(None), Ok(67_108_864));
+        assert_eq!(size(Some("1g")), Ok(1 << 30));
+        assert!(size(Some("much")).is_err());
+    }
+}

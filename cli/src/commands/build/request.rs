@@ -1,0 +1,262 @@
+//! The flags of `build` as a [`BuildRequest`].
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use engine::request::{BuildRequest, Bypass, DefaultNetwork, Entitlements, Export};
+use image::{Platform, Reference};
+
+use super::{BuildArgs, context, limits, output, session};
+use crate::commands;
+use crate::environment::{self, Environment};
+use crate::report::Failure;
+
+impl BuildArgs {
+    /// Checks the flags and reads what they point to: variables of the environment, and a
+    /// Dockerfile on standard input.
+    pub(super) fn into_request(
+        self,
+        environment: &Environment,
+        input: &mut impl Read,
+    ) -> Result<BuildRequest, Failure> {
+        let mut tags = self.tags.iter().map(|text| tag(text)).collect::<Result<Vec<_>, _>>()?;
+        let exports = self.exports(environment, &mut tags)?;
+        let platforms = self.platforms(environment)?;
+        if self.iidfile.is_some() && platforms.len() > 1 {
+            return usage("--iidfile holds one id, and a build for several platforms has several");
+        }
+        let build_args = build_args(&self.build_args, environment);
+        let network = network(self.network.as_deref())?;
+        let context = context::main(self.file.as_deref(), &self.context, environment, input)?;
+        Ok(BuildRequest {
+            dockerfile: context.dockerfile,
+            context: context.context,
+            named_contexts: context::named(&self.build_contexts, environment)?,
+            target: self.target.clone().filter(|target| !target.is_empty()),
+            platforms,
+            proxy_variables: proxies(&build_args, environment),
+            build_args,
+            labels: self.labels.iter().map(|label| key_value(label)).collect(),
+            tags,
+            exports,
+            bypass: self.bypass()?,
+            pull: self.pull,
+            network,
+            extra_hosts: limits::hosts(&self.add_hosts)?,
+            shm_size: limits::shm_size(self.shm_size.as_deref())?,
+            ulimits: limits::ulimits(&self.ulimits)?,
+            secrets: session::secrets(&self.secrets, environment)?,
+            ssh_agents: session::agents(&self.ssh, environment)?,
+            entitlements: entitlements(&self.allow, network)?,
+            jobs: None,
+        })
+    }
+
+    fn platforms(&self, environment: &Environment) -> Result<Vec<Platform>, Failure> {
+        let from_environment = environment.default_platform().map(str::to_owned).into_iter().collect();
+        let texts = if self.platforms.is_empty() { from_environment } else { self.platforms.clone() };
+        let mut platforms = Vec::new();
+        for text in texts {
+            let platform = commands::platform(text.trim())?;
+            if !platforms.contains(&platform) {
+                platforms.push(platform);
+            }
+        }
+        Ok(platforms)
+    }
+
+    /// Where the result goes. Outputs may name images of their own, which join the tags.
+    fn exports(&self, environment: &Environment, tags: &mut Vec<Reference>) -> Result<Vec<Export>, Failure> {
+        let mut exports = Vec::new();
+        for text in &self.outputs {
+            let output = output::parse(text, environment)?;
+            for name in output.names {
+                let name = tag(&name)?;
+                if !tags.contains(&name) {
+                    tags.push(name);
+                }
+            }
+            exports.extend(output.exports);
+        }
+        if self.load {
+            exports.push(Export::Store);
+        }
+        if self.push {
+            exports.push(Export::Registry);
+        }
+        let mut seen = Vec::new();
+        exports.retain(|export| {
+            let new = !seen.contains(export);
+            seen.push(export.clone());
+            new
+        });
+        if exports.contains(&Export::Registry) && tags.is_empty() {
+            return usage("tag is needed when pushing to registry");
+        }
+        output::check_standard_output(&exports)?;
+        Ok(exports)
+    }
+
+    fn bypass(&self) -> Result<Bypass, Failure> {
+        match (self.no_cache, self.no_cache_filter.is_empty()) {
+            (true, false) => usage("--no-cache and --no-cache-filter cannot currently be used together"),
+            (true, true) => Ok(Bypass::All),
+            (false, false) => Ok(Bypass::Stages(self.no_cache_filter.clone())),
+            (false, true) => Ok(Bypass::None),
+        }
+    }
+}
+
+/// A usage error.
+pub(super) fn usage<T>(message: impl Into<String>) -> Result<T, Failure> {
+    Err(Failure::Usage(message.into()))
+}
+
+fn tag(text: &str) -> Result<Reference, Failure> {
+    let reference: Result<Reference, _> = text.parse();
+    match reference {
+        Err(error) => usage(format!("invalid tag {text:?}: {error}")),
+        Ok(reference) if reference.digest().is_some() => {
+            usage(format!("invalid tag {text:?}: refusing to create a tag with a digest reference"))
+        }
+        Ok(reference) => Ok(reference.with_default_tag()),
+    }
+}
+
+/// `NAME=VALUE`; without `=` the value is empty.
+fn key_value(text: &str) -> (String, String) {
+    let (name, value) = text.split_once('=').unwrap_or((text, ""));
+    (name.to_owned(), value.to_owned())
+}
+
+/// `NAME=VALUE`, or `NAME` for a variable of the environment. One that is not set is not passed.
+fn build_args(flags: &[String], environment: &Environment) -> BTreeMap<String, String> {
+    let value = |flag: &String| match flag.split_once('=') {
+        Some((name, value)) => Some((name.to_owned(), value.to_owned())),
+        None => Some((flag.clone(), environment.variable(flag)?.to_owned())),
+    };
+    flags.iter().filter_map(value).collect()
+}
+
+/// The proxies for `RUN` steps: those of the user, and those of the build arguments over them.
+fn proxies(build_args: &BTreeMap<String, String>, environment: &Environment) -> BTreeMap<String, String> {
+    let mut proxies = environment.proxies();
+    let given = build_args.iter().filter(|(name, _)| environment::is_proxy_variable(name));
+    proxies.extend(given.map(|(name, value)| (name.clone(), value.clone())));
+    proxies
+}
+
+fn network(flag: Option<&str>) -> Result<DefaultNetwork, Failure> {
+    match flag {
+        None | Some("" | "default") => Ok(DefaultNetwork::Default),
+        Some("none") => Ok(DefaultNetwork::None),
+        Some("host") => Ok(DefaultNetwork::Host),
+        Some(other) => usage(format!("network mode {other:?} not supported: use default, none or host")),
+    }
+}
+
+fn entitlements(flags: &[String], network: DefaultNetwork) -> Result<Entitlements, Failure> {
+    // Who asks for the network of the host on the command line has allowed it.
+    let network_host = network == DefaultNetwork::Host;
+    let mut entitlements = Entitlements { network_host, security_insecure: false };
+    for flag in flags {
+        match flag.as_str() {
+            "network.host" => entitlements.network_host = true,
+            "security.insecure" => entitlements.security_insecure = true,
+            other => return usage(format!("unknown entitlement {other:?}")),
+        }
+    }
+    Ok(entitlements)
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::request::{Destination, DockerfileSource};
+
+    use super::*;
+
+    /// What a command line asks for, in the environment of a user with some variables.
+    fn request(words: &str) -> Result<BuildRequest, String> {
+        request_with(words, &[("HOME", "/home/u"), ("FROM_ENV", "from env"), ("https_proxy", "http://user")])
+    }
+
+    fn request_with(words: &str, variables: &[(&str, &str)]) -> Result<BuildRequest, String> {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            build: BuildArgs,
+        }
+        let words = std::iter::once("build").chain(words.split(' '));
+        let line: Line = clap::Parser::try_parse_from(words).map_err(|error| error.to_string())?;
+        let environment = Environment::of_user(variables);
+        line.build
+            .into_request(&environment, &mut &b"FROM scratch\n"[..])
+            .map_err(|failure| failure.to_string())
+    }
+
+    fn refused(words: &str) -> String {
+        request(words).expect_err("this is a mistake")
+    }
+
+    #[test]
+    fn flags_become_a_request() {
+        let request = request(
+            "-t App.example/x -t one:2 --build-arg A=b=c --build-arg FROM_ENV --build-arg UNSET --target t \
+             --platform linux/arm64,local --platform linux/arm64 --label l=v --label bare --pull -",
+        )
+        .expect("all of this is right");
+        let texts = |tags: &[Reference]| tags.iter().map(Reference::familiar).collect::<Vec<_>>();
+        assert_eq!(texts(&request.tags), ["App.example/x:latest", "one:2"]);
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(request.build_args, BTreeMap::from([pair("A", "b=c"), pair("FROM_ENV", "from env")]));
+        assert_eq!(request.labels, BTreeMap::from([pair("bare", ""), pair("l", "v")]));
+        assert_eq!(request.proxy_variables, BTreeMap::from([pair("https_proxy", "http://user")]));
+        assert_eq!(request.platforms.len(), 2);
+        assert_eq!(request.target.as_deref(), Some("t"));
+        assert!(request.pull);
+        let DockerfileSource::Text { text, .. } = request.dockerfile else {
+            panic!("it came from standard input")
+        };
+        assert_eq!(text, b"FROM scratch\n");
+    }
+
+    #[test]
+    fn outputs_and_their_shorthands() {
+        let exports = |words: &str| request(words).expect("right").exports;
+        assert_eq!(exports("-"), []);
+        assert_eq!(exports("-t a --push --load -"), [Export::Store, Export::Registry]);
+        assert_eq!(exports("-o out -"), [Export::Local("/work/out".into())]);
+        assert_eq!(exports("-o type=tar,dest=- -"), [Export::Tar(Destination::Stdout)]);
+        assert_eq!(exports("-o type=image,name=a,push=true -"), [Export::Store, Export::Registry]);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        insta::assert_snapshot!(refused("-t Upper -"), @r#"invalid tag "Upper": invalid reference format: repository name (Upper) must be lowercase"#);
+        insta::assert_snapshot!(refused("--push -"), @"tag is needed when pushing to registry");
+        insta::assert_snapshot!(refused("--no-cache --no-cache-filter a -"), @"--no-cache and --no-cache-filter cannot currently be used together");
+        insta::assert_snapshot!(refused("--network bridge -"), @r#"network mode "bridge" not supported: use default, none or host"#);
+        insta::assert_snapshot!(refused("--allow everything -"), @r#"unknown entitlement "everything""#);
+        insta::assert_snapshot!(refused("-f - -"), @"invalid argument: can't use stdin for both build context and dockerfile");
+        insta::assert_snapshot!(refused("-o - -o type=oci -"), @"only one output can go to standard output");
+    }
+
+    #[test]
+    fn the_environment_chooses_the_platform() {
+        let variables = [("DOCKER_DEFAULT_PLATFORM", "linux/arm64")];
+        assert_eq!(
+            request_with("-", &variables).expect("right").platforms,
+            [commands::platform("linux/arm64").expect("right")]
+        );
+        assert_eq!(
+            request_with("--platform local -", &variables).expect("right").platforms,
+            [Platform::host()]
+        );
+    }
+
+    #[test]
+    fn who_asks_for_the_network_of_the_host_may_have_it() {
+        assert!(request("--network host -").expect("right").entitlements.network_host);
+        assert!(!request("-").expect("right").entitlements.network_host);
+    }
+}

@@ -1,0 +1,43 @@
+//! `builder push`.
+
+use std::process::ExitCode;
+
+use engine::Events;
+
+use super::Session;
+use crate::interrupt;
+use crate::progress::{Mode, Progress};
+use crate::report::Failure;
+
+/// Send an image to the registry that its name has
+#[derive(Debug, clap::Args)]
+pub(crate) struct PushArgs {
+    /// Print nothing but the name of the image
+    #[arg(short, long)]
+    quiet: bool,
+    /// Name of the image
+    image: String,
+}
+
+/// Pushes.
+pub(crate) fn run(arguments: &PushArgs, session: &Session<'_>) -> Result<ExitCode, Failure> {
+    let reference = super::reference(&arguments.image)?;
+    let engine = session.engine()?;
+    let mode = if arguments.quiet { Mode::Quiet } else { Mode::Auto };
+    if !arguments.quiet {
+        super::print(&format!("The push refers to repository [{}]\n", reference.repository()))?;
+    }
+    let pushed = super::runtime()?.block_on(async {
+        let (events, receiver) = Events::channel();
+        let progress = Progress::start(mode, session.environment, receiver);
+        let work = async { engine.push(&reference, &events).await.map_err(Failure::from_error) };
+        let result = interrupt::until_interrupted(work).await;
+        progress.finish().await;
+        result
+    })?;
+    if arguments.quiet {
+        return super::print(&format!("{reference}\n"));
+    }
+    let tag = reference.tag().unwrap_or_default();
+    super::print(&format!("{tag}: digest: {} size: {}\n", pushed.digest, pushed.size))
+}

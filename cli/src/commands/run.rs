@@ -1,0 +1,209 @@
+//! `builder run`.
+
+mod terminal;
+
+use std::io::{self, IsTerminal};
+use std::path::Path;
+use std::process::ExitCode;
+
+use engine::run::RunError;
+use engine::{ContainerError, Engine, Events, RunOptions, SandboxError, Stdio, StdioStream, Volume};
+use image::{ImagePath, Reference};
+
+use super::Session;
+use crate::interrupt;
+use crate::progress::{Mode, Progress};
+use crate::report::{Failure, NOT_EXECUTABLE, NOT_FOUND, RUN_FAILED};
+
+/// Run a command in a new container
+#[derive(Debug, Default, clap::Args)]
+#[command(override_usage = "builder run [OPTIONS] IMAGE [COMMAND]...")]
+pub(crate) struct RunArgs {
+    /// Remove the container when it ends; accepted for docker's sake, since nothing is kept
+    #[arg(long)]
+    rm: bool,
+    /// Let the command read standard input
+    #[arg(short, long)]
+    interactive: bool,
+    /// Give the command a terminal
+    #[arg(short, long)]
+    tty: bool,
+    /// Variable: "NAME=VALUE", or "NAME" for the value of the user's own (repeatable)
+    #[arg(short, long = "env", value_name = "NAME[=VALUE]")]
+    env: Vec<String>,
+    /// File or directory of the host in the container: "SOURCE:TARGET[:ro]" (repeatable)
+    #[arg(short, long = "volume", value_name = "VOLUME")]
+    volumes: Vec<String>,
+    /// Working directory
+    #[arg(short, long, value_name = "DIR")]
+    workdir: Option<String>,
+    /// User: "NAME" or "UID", with ":GROUP" after it if need be
+    #[arg(short, long)]
+    user: Option<String>,
+    /// Program instead of the image's; an empty one runs the command itself
+    #[arg(long, value_name = "PROGRAM")]
+    entrypoint: Option<String>,
+    /// Host name
+    #[arg(long, value_name = "NAME")]
+    hostname: Option<String>,
+    /// Network: host or none
+    #[arg(long, value_name = "MODE")]
+    network: Option<String>,
+    /// Name or id of the image, and a command to run instead of the image's
+    // One list, since clap goes on to look for flags between two positional arguments.
+    #[arg(required = true, trailing_var_arg = true, value_name = "IMAGE [COMMAND]")]
+    image_and_command: Vec<String>,
+}
+
+/// Runs; the exit code is the command's.
+pub(crate) fn run(arguments: &RunArgs, session: &Session<'_>) -> Result<ExitCode, Failure> {
+    start(arguments, session).map_err(|failure| match failure {
+        // Docker's exit code for everything before the command, which has all the others.
+        Failure::Usage(_) | Failure::Command(_) => Failure::Run(failure.to_string(), RUN_FAILED),
+        other => other,
+    })
+}
+
+fn start(arguments: &RunArgs, session: &Session<'_>) -> Result<ExitCode, Failure> {
+    if arguments.tty && arguments.interactive && !io::stdin().is_terminal() {
+        let message = "cannot attach stdin to a TTY-enabled container because stdin is not a terminal";
+        return Err(Failure::Run(message.to_owned(), 1));
+    }
+    let (image, command) = arguments.image_and_command.split_first().expect("clap requires an image");
+    let options = RunOptions { command: command.to_vec(), ..options(arguments, session)? };
+    let engine = session.engine()?;
+    pull_if_missing(&engine, image, session)?;
+    let stdin = if arguments.interactive { StdioStream::Inherit } else { StdioStream::Null };
+    let stdio = Stdio { stdin, ..Stdio::inherit() };
+    let signals = terminal::Signals::listen()?;
+    let mut container = engine.run(image, &options, stdio).map_err(failure)?;
+    let master = container.terminal();
+    let resized = master.as_ref().and_then(|master| master.try_clone().ok());
+    let terminal =
+        master.map(|master| terminal::Session::start(master, arguments.interactive)).transpose()?;
+    signals.forward_to(container.killer(), resized);
+    let exit = container.wait();
+    // Before anything else is printed, the user's terminal is put back.
+    drop(terminal);
+    let exit = exit.map_err(|error| failure(RunError::from(error)))?;
+    Ok(ExitCode::from(u8::try_from(exit.shell_code()).unwrap_or(u8::MAX)))
+}
+
+/// An image that the store does not have is pulled, as docker does.
+fn pull_if_missing(engine: &Engine, image: &str, session: &Session<'_>) -> Result<(), Failure> {
+    if engine.has_image(image).map_err(Failure::from_error)? {
+        return Ok(());
+    }
+    let reference: Reference = super::reference(image)?;
+    super::print_error(&format!("Unable to find image '{}' locally\n", reference.familiar()));
+    let platform = session.platform(None)?;
+    super::runtime()?.block_on(async {
+        let (events, receiver) = Events::channel();
+        let progress = Progress::start(Mode::Auto, session.environment, receiver);
+        let work = async { engine.pull(&reference, &platform, &events).await.map_err(Failure::from_error) };
+        let result = interrupt::until_interrupted(work).await;
+        progress.finish().await;
+        result.map(drop)
+    })
+}
+
+fn options(arguments: &RunArgs, session: &Session<'_>) -> Result<RunOptions, Failure> {
+    let environment = session.environment;
+    let variable = |flag: &String| match flag.split_once('=') {
+        Some((name, value)) => Some((name.to_owned(), value.to_owned())),
+        None => Some((flag.clone(), environment.variable(flag)?.to_owned())),
+    };
+    let volume = |flag: &String| volume(flag, |path| environment.absolute(Path::new(path)));
+    let without_network = match arguments.network.as_deref() {
+        None | Some("host") => false,
+        Some("none") => true,
+        Some(other) => {
+            return Err(Failure::Usage(format!("network mode {other:?} not supported: use host or none")));
+        }
+    };
+    Ok(RunOptions {
+        command: Vec::new(),
+        entrypoint: arguments.entrypoint.clone(),
+        env: arguments.env.iter().filter_map(variable).collect(),
+        working_directory: arguments.workdir.clone(),
+        user: arguments.user.clone(),
+        volumes: arguments.volumes.iter().map(volume).collect::<Result<_, _>>()?,
+        terminal: arguments.tty,
+        hostname: arguments.hostname.clone(),
+        without_network,
+    })
+}
+
+/// `SOURCE:TARGET[:OPTIONS]`. A source that is no path would be a named volume.
+fn volume(flag: &str, absolute: impl Fn(&str) -> std::path::PathBuf) -> Result<Volume, Failure> {
+    let wrong = |why: &str| Failure::Usage(format!("invalid volume {flag:?}: {why}"));
+    let parts: Vec<&str> = flag.split(':').collect();
+    let (source, target, options) = match parts[..] {
+        [source, target] => (source, target, ""),
+        [source, target, options] => (source, target, options),
+        _ => return Err(wrong("it is SOURCE:TARGET[:ro]")),
+    };
+    if !source.starts_with(['/', '.']) {
+        return Err(wrong("named volumes are not supported: the source is a path that begins with / or ."));
+    }
+    if !target.starts_with('/') {
+        return Err(wrong("the target is an absolute path"));
+    }
+    let mut read_only = false;
+    for option in options.split(',') {
+        match option {
+            "ro" => read_only = true,
+            // Labels for a security module that has no part in this sandbox.
+            "" | "rw" | "z" | "Z" => {}
+            other => return Err(wrong(&format!("unknown option {other:?}"))),
+        }
+    }
+    Ok(Volume { source: absolute(source), target: ImagePath::new(target), read_only })
+}
+
+/// A container that did not start, with docker's exit codes.
+fn failure(error: RunError) -> Failure {
+    let code = match &error {
+        RunError::Container(ContainerError::Sandbox { source, .. }) => match source {
+            SandboxError::CommandNotFound { .. } | SandboxError::MissingInterpreter { .. } => NOT_FOUND,
+            SandboxError::CommandNotExecutable { .. } => NOT_EXECUTABLE,
+            _ => RUN_FAILED,
+        },
+        _ => RUN_FAILED,
+    };
+    Failure::Run(Failure::from_error(error).to_string(), code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn volume_of(flag: &str) -> Result<(String, String, bool), String> {
+        let volume =
+            volume(flag, |path| Path::new("/work").join(path)).map_err(|failure| failure.to_string())?;
+        Ok((volume.source.display().to_string(), volume.target.to_string(), volume.read_only))
+    }
+
+    #[test]
+    fn volumes_have_a_source_and_a_target() {
+        assert_eq!(volume_of("/a:/b"), Ok(("/a".into(), "/b".into(), false)));
+        assert_eq!(volume_of("./a:/b:ro"), Ok(("/work/./a".into(), "/b".into(), true)));
+        assert_eq!(volume_of("/a:/b:rw,Z"), Ok(("/a".into(), "/b".into(), false)));
+        for wrong in ["/a", "name:/b", "/a:b", "/a:/b:rx", "/a:/b:ro:x"] {
+            assert!(volume_of(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_follows_the_image_is_the_command() {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            run: RunArgs,
+        }
+        let words = ["run", "--rm", "-it", "image", "-e", "--rm", "x"];
+        let line: Line = clap::Parser::try_parse_from(words).expect("right");
+        assert_eq!(line.run.image_and_command, ["image", "-e", "--rm", "x"]);
+        assert!(line.run.env.is_empty());
+    }
+}

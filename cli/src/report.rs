@@ -1,0 +1,402 @@
+//! What is shown when something fails: the facts of the error, then a hint, then the exit code.
+//!
+//! A failed build is shown in BuildKit's form, so that whoever reads it, a person or a script,
+//! finds what they know:
+//!
+//! ```text
+//! ------
+//!  > [build 2/4] RUN make:
+//! make: *** No targets specified and no makefile found.  Stop.
+//! ------
+//! Dockerfile:3
+//! --------------------
+//!    2 |     WORKDIR /src
+//!    3 | >>> RUN make
+//! --------------------
+//! ERROR: failed to build: failed to solve: process "/bin/sh -c make" did not complete …
+//! ```
+//!
+//! Libraries state facts. Advice is given here only.
+
+use std::error::Error;
+use std::fmt::{self, Write as _};
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use engine::error::{BuildError, MissingSource, StepError};
+use engine::outcome::{Finding, Location, Outcome};
+
+use crate::excerpt::{excerpt, line, position};
+use crate::interrupt;
+
+/// The exit code of a command that failed.
+pub(crate) const FAILED: u8 = 1;
+/// The exit code of a command line that means nothing.
+pub(crate) const USAGE: u8 = 2;
+/// The exit code of `run` when the container did not start.
+pub(crate) const RUN_FAILED: u8 = 125;
+/// The exit code of `run` when the program is there and cannot be executed.
+pub(crate) const NOT_EXECUTABLE: u8 = 126;
+/// The exit code of `run` when the program is not there.
+pub(crate) const NOT_FOUND: u8 = 127;
+
+/// Why a command did not do what it was asked for.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The command line asks for something that cannot be.
+    Usage(String),
+    /// What a build needs is not there.
+    Preparation(String),
+    /// A build failed.
+    Build(Box<BuildError>),
+    /// Some other command failed.
+    Command(Box<dyn Error + Send + Sync>),
+    /// A container could not be run; the exit code says how far it came.
+    Run(String, u8),
+    /// A signal ended it.
+    Interrupted(u8),
+}
+
+impl Failure {
+    /// A failure with its causes.
+    pub(crate) fn from_error(error: impl Error + Send + Sync + 'static) -> Self {
+        Self::Command(Box::new(error))
+    }
+
+    /// A failed attempt with its cause.
+    pub(crate) fn because(attempt: &str, error: impl Error) -> Self {
+        Self::Command(format!("{attempt}: {}", chain(&error)).into())
+    }
+
+    /// The exit code that tells it.
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => USAGE,
+            Self::Preparation(_) | Self::Build(_) | Self::Command(_) => FAILED,
+            Self::Run(_, code) => *code,
+            Self::Interrupted(signal) => interrupt::exit_code(*signal),
+        }
+    }
+}
+
+impl From<BuildError> for Failure {
+    fn from(error: BuildError) -> Self {
+        Self::Build(Box::new(error))
+    }
+}
+
+/// The text of the last line, which begins with `ERROR: ` on the terminal.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(message) | Self::Run(message, _) => f.write_str(message),
+            Self::Preparation(message) => write!(f, "failed to build: {message}"),
+            Self::Build(error) => match &**error {
+                BuildError::Dockerfile { dockerfile, findings, .. } => {
+                    let at = findings.first().and_then(|finding| {
+                        let span = finding.focus.or(finding.span)?;
+                        Some(position(&Location { dockerfile: dockerfile.clone(), span }) + ": ")
+                    });
+                    write!(f, "failed to build: failed to solve: {}{error}", at.unwrap_or_default())
+                }
+                BuildError::Request(_) | BuildError::PushWithoutTag | BuildError::ContextMissing { .. } => {
+                    write!(f, "failed to build: {}", chain(error))
+                }
+                error => write!(f, "failed to build: failed to solve: {}", chain(error)),
+            },
+            Self::Command(error) => f.write_str(&chain(&**error)),
+            Self::Interrupted(_) => f.write_str("canceled"),
+        }
+    }
+}
+
+/// Prints a failure and returns its exit code.
+pub(crate) fn print(failure: &Failure) -> ExitCode {
+    let _ = io::stderr().lock().write_all(text(failure).as_bytes());
+    ExitCode::from(failure.exit_code())
+}
+
+/// Prints what the rules for Dockerfiles have to say about a build that succeeded.
+pub(crate) fn print_warnings(outcome: &Outcome) {
+    let text = warnings(&outcome.warnings, |finding| Some(line(&outcome.dockerfile, finding.span?)));
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Everything that is shown of a failure.
+fn text(failure: &Failure) -> String {
+    let mut text = String::new();
+    if let Failure::Build(error) = failure {
+        text = match &**error {
+            BuildError::Dockerfile { dockerfile, findings, warnings: lints } => {
+                let lints = warnings(lints, |finding| Some(line(dockerfile, finding.span?)));
+                let at = |span| Location { dockerfile: dockerfile.clone(), span };
+                format!("{lints}{}", dockerfile_text(findings, at))
+            }
+            BuildError::Pin { location, .. } => {
+                location.as_ref().map_or_else(String::new, |at| excerpt(at, None))
+            }
+            BuildError::Step(step) => step_text(step),
+            _ => String::new(),
+        };
+    }
+    for hint in hints(failure) {
+        let _ = writeln!(text, "hint: {hint}");
+    }
+    let _ = writeln!(text, "ERROR: {failure}");
+    text
+}
+
+/// The first error with its excerpt; the others, one line each, above it.
+fn dockerfile_text(findings: &[Finding], at: impl Fn(parser::Span) -> Location) -> String {
+    let mut text = String::new();
+    let Some((first, others)) = findings.split_first() else { return text };
+    if !others.is_empty() {
+        let _ = writeln!(text, "{} in the same file:", counted(others.len(), "more error"));
+    }
+    for finding in others {
+        let place = finding.focus.or(finding.span).map(|span| position(&at(span)) + ": ");
+        let _ = writeln!(text, " - {}{}", place.unwrap_or_default(), finding.message);
+    }
+    if let Some(span) = first.span.or(first.focus) {
+        text.push_str(&excerpt(&at(span), first.focus));
+    }
+    text
+}
+
+fn step_text(step: &StepError) -> String {
+    let mut text = String::new();
+    if !step.log_tail.is_empty() {
+        let label = step.label.replace(['\n', '\r'], " ");
+        let _ = write!(text, "------\n > {label}:\n{}\n------\n", step.log_tail.join("\n"));
+    }
+    if let Some(location) = &step.location {
+        text.push_str(&excerpt(location, None));
+    }
+    text
+}
+
+/// The warnings as a list, each with its line.
+fn warnings(findings: &[Finding], line: impl Fn(&Finding) -> Option<usize>) -> String {
+    let mut text = String::new();
+    if findings.is_empty() {
+        return text;
+    }
+    let _ = writeln!(text, "\n {} found:", counted(findings.len(), "warning"));
+    for finding in findings {
+        let rule = finding.rule.map(|rule| format!("{rule}: ")).unwrap_or_default();
+        let line = line(finding).map(|line| format!(" (line {line})")).unwrap_or_default();
+        let _ = writeln!(text, " - {rule}{}{line}", finding.message);
+    }
+    text.push('\n');
+    text
+}
+
+/// What the user can do about it.
+fn hints(failure: &Failure) -> Vec<String> {
+    match failure {
+        Failure::Build(error) => match &**error {
+            BuildError::Dockerfile { findings, .. } => {
+                findings.first().and_then(|finding| finding.help.clone()).into_iter().collect()
+            }
+            BuildError::Step(step) => step_hints(step),
+            BuildError::ReadDockerfile { display, .. } if display == "Dockerfile" => {
+                vec!["the context has no Dockerfile; -f names one that lies elsewhere".to_owned()]
+            }
+            BuildError::SeveralPlatforms(_) => {
+                vec!["--output type=oci,dest=FILE or --push take an image for several platforms".to_owned()]
+            }
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
+}
+
+fn step_hints(step: &StepError) -> Vec<String> {
+    let missing = step.missing_source.iter().flat_map(missing_hints);
+    let code = match step.exit_code {
+        Some(127) => Some("127 is what a shell exits with when it does not find a command"),
+        Some(126) => Some("126 is what a shell exits with when it cannot execute a file"),
+        Some(137) => Some("137 stands for SIGKILL, which the kernel sends when memory runs out"),
+        _ => None,
+    };
+    missing.chain(code.map(str::to_owned)).collect()
+}
+
+fn missing_hints(missing: &MissingSource) -> Vec<String> {
+    let MissingSource { pattern, directory, excluded_by, similar } = missing;
+    let mut hints = Vec::new();
+    if let Some(rule) = excluded_by {
+        let file = rule
+            .file
+            .file_name()
+            .map_or_else(|| rule.file.display().to_string(), |name| name.display().to_string());
+        hints.push(format!(
+            "{pattern:?} exists, and line {} of {file} excludes it: {}",
+            rule.line, rule.pattern
+        ));
+    } else if let Some(directory) = directory {
+        hints.push(format!("it was looked for in {}", directory.display()));
+    }
+    if let Some(similar) = similar {
+        hints.push(format!("did you mean {similar:?}?"));
+    }
+    hints
+}
+
+/// An error and its causes in one line. Some errors have the text of their cause in their own:
+/// it is not repeated.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.ends_with(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+fn counted(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use engine::error::IgnoreRule;
+    use engine::outcome::DockerfileText;
+    use parser::Span;
+
+    use super::*;
+
+    const DOCKERFILE: &str = "FROM debian AS build\nWORKDIR /src\nRUN make\nCPOY a b\nCOPY --bog=1 a b\n";
+
+    fn dockerfile() -> Arc<DockerfileText> {
+        Arc::new(DockerfileText { display: "Dockerfile".into(), text: DOCKERFILE.into() })
+    }
+
+    fn span(part: &str) -> Span {
+        let start = DOCKERFILE.find(part).expect("the file has this part");
+        Span::new(start, start + part.len())
+    }
+
+    fn finding(rule: Option<&'static str>, message: &str, instruction: &str, focus: &str) -> Finding {
+        let (span, focus) = (Some(span(instruction)), Some(span(focus)));
+        Finding { rule, message: message.into(), span, focus, help: None }
+    }
+
+    fn step() -> StepError {
+        StepError {
+            label: "[build 3/5] RUN make".into(),
+            location: Some(Location { dockerfile: dockerfile(), span: span("RUN make") }),
+            log_tail: vec!["cc -c main.c".into(), "make: *** [main.o] Error 1".into()],
+            exit_code: Some(2),
+            missing_source: None,
+            source: Arc::new(io::Error::other(
+                "process \"/bin/sh -c make\" did not complete successfully: exit code: 2",
+            )),
+        }
+    }
+
+    #[test]
+    fn an_instruction_that_does_not_exist() {
+        let misspelt = finding(None, "unknown instruction: CPOY", "CPOY a b", "CPOY");
+        let findings = vec![
+            Finding { help: Some("did you mean COPY?".into()), ..misspelt },
+            finding(None, "unknown flag: --bog", "COPY --bog=1 a b", "--bog=1"),
+        ];
+        let warnings =
+            vec![finding(Some("FromAsCasing"), "'as' and 'FROM' differ", "FROM debian AS build", "AS")];
+        let error = BuildError::Dockerfile { dockerfile: dockerfile(), findings, warnings };
+        insta::assert_snapshot!(text(&error.into()), @r"
+         1 warning found:
+         - FromAsCasing: 'as' and 'FROM' differ (line 1)
+
+        1 more error in the same file:
+         - Dockerfile:5:6: unknown flag: --bog
+        Dockerfile:4
+        --------------------
+           1 |     FROM debian AS build
+           2 |     WORKDIR /src
+           3 |     RUN make
+           4 | >>> CPOY a b
+             |     ^^^^
+           5 |     COPY --bog=1 a b
+        --------------------
+        hint: did you mean COPY?
+        ERROR: failed to build: failed to solve: Dockerfile:4:1: unknown instruction: CPOY
+        ");
+    }
+
+    #[test]
+    fn a_process_that_fails() {
+        insta::assert_snapshot!(text(&BuildError::Step(Box::new(step())).into()), @r#"
+        ------
+         > [build 3/5] RUN make:
+        cc -c main.c
+        make: *** [main.o] Error 1
+        ------
+        Dockerfile:3
+        --------------------
+           1 |     FROM debian AS build
+           2 |     WORKDIR /src
+           3 | >>> RUN make
+           4 |     CPOY a b
+           5 |     COPY --bog=1 a b
+        --------------------
+        ERROR: failed to build: failed to solve: process "/bin/sh -c make" did not complete successfully: exit code: 2
+        "#);
+    }
+
+    #[test]
+    fn a_source_that_is_not_there() {
+        let excluded_by = IgnoreRule { file: "/src/.dockerignore".into(), line: 3, pattern: "*.txt".into() };
+        let missing = MissingSource {
+            pattern: "a.txt".into(),
+            directory: Some("/src".into()),
+            excluded_by: Some(excluded_by),
+            similar: Some("b.txt".into()),
+        };
+        let source = Arc::new(io::Error::other("failed to compute cache key: \"/a.txt\": not found"));
+        let step = StepError {
+            log_tail: Vec::new(),
+            exit_code: None,
+            missing_source: Some(missing),
+            source,
+            ..step()
+        };
+        insta::assert_snapshot!(text(&BuildError::Step(Box::new(step)).into()), @r#"
+        Dockerfile:3
+        --------------------
+           1 |     FROM debian AS build
+           2 |     WORKDIR /src
+           3 | >>> RUN make
+           4 |     CPOY a b
+           5 |     COPY --bog=1 a b
+        --------------------
+        hint: "a.txt" exists, and line 3 of .dockerignore excludes it: *.txt
+        hint: did you mean "b.txt"?
+        ERROR: failed to build: failed to solve: failed to compute cache key: "/a.txt": not found
+        "#);
+    }
+
+    #[test]
+    fn causes_are_said_once() {
+        let source = Arc::new(io::Error::from_raw_os_error(2));
+        let failure = Failure::from(BuildError::ReadDockerfile { display: "x/Dockerfile".into(), source });
+        insta::assert_snapshot!(text(&failure), @"ERROR: failed to build: failed to solve: failed to read dockerfile: open x/Dockerfile: No such file or directory (os error 2)");
+    }
+
+    #[test]
+    fn every_failure_has_its_exit_code() {
+        let code = |failure: Failure| failure.exit_code();
+        assert_eq!(code(Failure::Usage("x".into())), 2);
+        assert_eq!(code(Failure::Preparation("x".into())), 1);
+        assert_eq!(code(BuildError::PushWithoutTag.into()), 1);
+        assert_eq!(code(Failure::Run("x".into(), NOT_FOUND)), 127);
+        assert_eq!(code(Failure::Interrupted(2)), 130);
+    }
+}
