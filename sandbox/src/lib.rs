@@ -1,4 +1,20 @@
 //! Run one process in an isolated root: namespaces, mounts, seccomp. The only crate with unsafe code.
+//!
+//! ```text
+//! caller   Sandbox::spawn ──▶ Running          any process, however large and threaded
+//!             │ posix_spawn of its own executable, spec and streams over a socket
+//! helper   init()                              one thread; watches caller and command
+//!             │ clone3 into new namespaces
+//! init     mounts, limits, filter, user        pid 1, becomes the command by execve
+//! ```
+//! To read it in the order of a run: [`Spec`] says what is wanted, `spawn` starts the helper, `channel` is how
+//! they talk, `init` is the helper, `process` what pid 1 does, with `mount` for its file systems, `seccomp` for
+//! its filter and `command` for what it becomes; `sys` holds the system calls that need `unsafe`. An ordinary
+//! user enters a user namespace first, see [`rootless`].
+//!
+//! Nothing is left behind, whoever dies: mounts exist only in init's mount namespace, the kernel kills init
+//! with the helper and every process with init, and the helper kills init when its caller is gone.
+
 mod capability;
 mod channel;
 mod command;

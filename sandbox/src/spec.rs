@@ -115,8 +115,9 @@ pub struct Overlay {
 /// One mount inside the root.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
-    /// Absolute path inside the root. It must exist (a directory, or a file where a file is mounted);
-    /// symbolic links on the way are followed inside the root only.
+    /// Absolute path inside the root; symbolic links on the way are followed inside the root only. It should
+    /// exist: what is missing is made, for targets on other mounts such as a tmpfs, but in a writable root
+    /// that leaves a trace in its upper directory.
     #[serde(with = "wire::one")]
     pub target: PathBuf,
     /// What is mounted there.

@@ -100,19 +100,14 @@ fn exits_and_signals_are_reported() {
     running.kill();
     assert_eq!(running.wait().unwrap(), Exit::Signal(9));
     assert_eq!(Exit::Signal(9).shell_code(), 137);
-    let mut running = spawn(&root.shell("trap 'exit 5' TERM; while :; do sleep 0.01; done")).unwrap();
-    // The trap is set at some moment; signals before that are ignored, as for every pid 1.
-    let killer = running.killer();
-    let asking = std::thread::spawn(move || {
-        for _ in 0..500 {
-            killer.signal(15);
-            std::thread::yield_now();
-            std::thread::park_timeout(std::time::Duration::from_millis(10));
-        }
-    });
+    let (mut out, stdout) = pipe();
+    let stdio = Stdio { stdout: Stream::Descriptor(stdout), ..Stdio::default() };
+    let trap = root.shell("trap 'exit 5' TERM; echo ready; while :; do sleep 0.01; done");
+    let mut running = sandbox().spawn(&trap, stdio).unwrap();
+    let mut ready = [0; 6];
+    out.read_exact(&mut ready).unwrap();
+    running.signal(15);
     assert_eq!(running.wait().unwrap(), Exit::Code(5));
-    drop(running);
-    asking.join().unwrap();
 }
 
 fn streams_stay_apart_and_input_is_empty() {
@@ -275,8 +270,10 @@ fn what_cannot_start_says_why() {
     spec.process.cwd = "/missing".into();
     assert!(matches!(spawn(&spec), Err(SandboxError::WorkingDirectory { .. })));
     let mut spec = root.spec(&["true"]);
-    spec.mounts =
-        vec![Mount { target: "/etc/plain/missing".into(), kind: MountKind::Tmpfs { size: None, mode: 0o755 } }];
+    spec.mounts = vec![Mount {
+        target: "/etc/plain/missing".into(),
+        kind: MountKind::Tmpfs { size: None, mode: 0o755 },
+    }];
     let message = spawn(&spec).unwrap_err().to_string();
     assert_eq!(message, "cannot find the mount point /etc/plain/missing");
 }
@@ -364,6 +361,193 @@ fn killing_the_caller_kills_the_tree() {
     assert_eq!(left, Vec::<String>::new());
 }
 
+/// The helper that this process has started: its only child.
+fn helper() -> rustix::process::Pid {
+    let own = std::process::id().to_string();
+    let mut children = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
+        let status = fs::read_to_string(entry.path().join("stat")).ok()?;
+        // pid (name) state parent …
+        let parent = status.rsplit(')').next()?.split_ascii_whitespace().nth(1)?;
+        (parent == own).then(|| entry.file_name().to_str()?.parse().ok()).flatten()
+    });
+    rustix::process::Pid::from_raw(children.next().unwrap()).unwrap()
+}
+
+fn killing_the_helper_kills_the_tree() {
+    let root = Root::new();
+    for uid in [0, 1000] {
+        let (mut out, stdout) = pipe();
+        let stdio = Stdio { stdout: Stream::Descriptor(stdout), ..Stdio::default() };
+        let mut spec = root.shell("sleep 60 & echo ready; sleep 60");
+        spec.process.uid = uid;
+        spec.process.gid = uid;
+        let mut running = sandbox().spawn(&spec, stdio).unwrap();
+        let mut ready = [0; 6];
+        out.read_exact(&mut ready).unwrap();
+        let began = Instant::now();
+        rustix::process::kill_process(helper(), rustix::process::Signal::KILL).unwrap();
+        assert!(matches!(running.wait(), Err(SandboxError::HelperLost { .. })));
+        // Reading ends when everybody who could write is gone.
+        out.read_to_string(&mut String::new()).unwrap();
+        assert!(began.elapsed().as_secs() < 50, "uid {uid}");
+    }
+}
+
+fn the_callers_terminal_does_not_reach_the_helper() {
+    let root = Root::new();
+    let running = spawn(&root.spec(&["sleep", "60"])).unwrap();
+    let helper = helper();
+    assert_eq!(rustix::process::getsid(Some(helper)).unwrap(), helper);
+    drop(running);
+}
+
+fn every_user_can_open_its_streams_again() {
+    let root = Root::new();
+    let mut spec = root.shell("echo out > /dev/stdout; echo err > /dev/stderr");
+    spec.process.uid = 1000;
+    spec.process.gid = 1000;
+    assert_eq!(run(&spec), (Exit::Code(0), "out\n".to_owned(), "err\n".to_owned()));
+}
+
+fn the_working_directory_cannot_lead_out() {
+    let root = Root::new();
+    let mut spec = root.spec(&["busybox", "pwd"]);
+    for number in 0..10 {
+        spec.process.cwd = format!("/proc/self/fd/{number}").into();
+        assert!(matches!(spawn(&spec), Err(SandboxError::WorkingDirectory { .. })), "{number}");
+    }
+    symlink("/tmp", root.path("base/link")).unwrap();
+    spec.process.cwd = "/link".into();
+    assert_eq!(output(&spec), "/tmp\n");
+}
+
+fn limits_are_set() {
+    let root = Root::new();
+    let mut spec = root.shell("ulimit -n; ulimit -Hn; cat /proc/self/oom_score_adj; umask; busybox df -k /dev/shm | busybox tail -n 1");
+    spec.process.rlimits =
+        vec![sandbox::Rlimit { resource: "nofile".parse().unwrap(), soft: Some(100), hard: Some(200) }];
+    spec.process.oom_score_adj = Some(500);
+    spec.process.umask = 0o077;
+    spec.shm_size = 3 << 20;
+    let text = output(&spec);
+    assert!(text.starts_with("100\n200\n500\n0077\n"), "{text}");
+    assert!(text.contains(" 3072 "), "{text}");
+}
+
+fn no_new_privileges_is_set_where_asked() {
+    let root = Root::new();
+    let mut spec = root.shell("grep -E '^(Seccomp:|NoNewPrivs)' /proc/self/status");
+    spec.process.no_new_privileges = true;
+    assert_eq!(output(&spec), "NoNewPrivs:\t1\nSeccomp:\t2\n");
+}
+
+/// Started again as an ordinary user: enters the rootless mode and runs a sandbox in the root at `root`.
+const ORDINARY_USER: &str = "__ordinary_user";
+
+fn be_an_ordinary_user(root: &str, uid: &str) -> ! {
+    match sandbox::rootless::enter() {
+        Ok(identity) => println!("{identity:?}"),
+        Err(error) => println!("{error}"),
+    }
+    let root = Path::new(root);
+    let overlay =
+        Overlay { lowers: vec![root.join("base")], upper: root.join("upper"), work: root.join("work") };
+    let script = "id -u; id -g; touch /tmp/mine; rm -f /etc/gone 2> /dev/null; ls /sys/class/net; \
+                  echo again > /dev/stdout; grep Seccomp: /proc/self/status; \
+                  mount -t tmpfs x /mnt 2> /dev/null || echo denied";
+    let mut process = Process::new(["/bin/sh", "-c", script]);
+    process.uid = uid.parse().unwrap();
+    process.gid = process.uid;
+    process.additional_gids = vec![process.gid];
+    let mut spec = Spec::new(Rootfs::Overlay(overlay), process);
+    spec.network = Network::None;
+    let (mut out, stdout) = pipe();
+    let stdio = Stdio { stdout: Stream::Descriptor(stdout), stderr: Stream::Inherit, ..Stdio::default() };
+    match sandbox().spawn(&spec, stdio) {
+        Ok(mut running) => {
+            let mut text = String::new();
+            out.read_to_string(&mut text).unwrap();
+            println!("{text}{:?}", running.wait().unwrap());
+        }
+        Err(error) => println!("{error}"),
+    }
+    std::process::exit(0)
+}
+
+/// An ordinary user that every distribution has.
+const NOBODY: u32 = 65534;
+
+/// A root that `nobody` owns.
+fn root_of_nobody() -> Root {
+    let root = Root::new();
+    fs::write(root.path("base/etc/gone"), "").unwrap();
+    let (uid, gid) = (Some(NOBODY), Some(NOBODY));
+    for path in ["", "base", "base/etc", "base/etc/gone", "base/tmp", "upper", "work"] {
+        std::os::unix::fs::chown(root.path(path), uid, gid).unwrap();
+    }
+    root
+}
+
+/// A program that an ordinary user may execute, wherever the build directory lies.
+fn own_copy(root: &Root) -> PathBuf {
+    let copy = root.path("harness");
+    fs::copy("/proc/self/exe", &copy).unwrap();
+    copy
+}
+
+fn lines(command: &mut std::process::Command) -> Vec<String> {
+    let output = command.output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    eprint!("{errors}");
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+fn an_ordinary_user_without_ranges_has_one_id() {
+    use std::os::unix::process::CommandExt;
+    let root = root_of_nobody();
+    let run = |uid: &str| {
+        let mut command = std::process::Command::new(own_copy(&root));
+        command.arg(ORDINARY_USER).arg(root.directory.path()).arg(uid);
+        lines(command.uid(NOBODY).gid(NOBODY))
+    };
+    let text = run("0");
+    assert!(text[0].starts_with("SingleId { uid: 65534, gid: 65534, reason: NotGranted"), "{text:?}");
+    assert_eq!(text[1..], ["0", "0", "lo", "again", "Seccomp:\t2", "denied", "Code(0)"], "{text:?}");
+    let whiteout = fs::symlink_metadata(root.path("upper/etc/gone")).unwrap();
+    assert!(std::os::unix::fs::FileTypeExt::is_char_device(&whiteout.file_type()));
+    let text = run("7");
+    assert_eq!(text[1..], ["gid 7 is not mapped in this user namespace"], "{text:?}");
+}
+
+fn an_ordinary_user_with_ranges_has_many_ids() {
+    if !Path::new("/usr/bin/newuidmap").exists() {
+        eprintln!(
+            "SKIPPED: an_ordinary_user_with_ranges_has_many_ids: newuidmap is missing (package uidmap)"
+        );
+        return;
+    }
+    let root = root_of_nobody();
+    let ranges = root.path("ranges");
+    fs::write(&ranges, "nobody:200000:1000\n").unwrap();
+    let owner = |path: &str| std::os::unix::fs::MetadataExt::uid(&fs::metadata(root.path(path)).unwrap());
+    // The machine's own files stay as they are: the ranges are shown in a mount namespace of this test.
+    let script = "mount --bind \"$1\" /etc/subuid && mount --bind \"$1\" /etc/subgid && \
+                  exec setpriv --reuid 65534 --regid 65534 --clear-groups \"$2\" \"$3\" \"$4\" 7";
+    for file in ["/etc/subuid", "/etc/subgid"] {
+        assert!(Path::new(file).exists(), "{file} is a part of the package passwd");
+    }
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script, "sh"]).arg(ranges).arg(own_copy(&root));
+    let text = lines(command.arg(ORDINARY_USER).arg(root.directory.path()));
+    assert_eq!(
+        text[0],
+        "MappedUser { uid: 65534, gid: 65534, subordinate_uids: 1000, subordinate_gids: 1000 }"
+    );
+    assert_eq!(text[1..], ["7", "7", "lo", "again", "Seccomp:\t2", "denied", "Code(0)"], "{text:?}");
+    assert_eq!(owner("upper/tmp/mine"), 200_006);
+}
+
 fn the_step_ends_with_its_first_process() {
     let root = Root::new();
     let began = Instant::now();
@@ -390,6 +574,14 @@ const TESTS: &[Test] = &[
     ("a_terminal_is_a_terminal", a_terminal_is_a_terminal),
     ("dropping_kills_the_whole_tree", dropping_kills_the_whole_tree),
     ("killing_the_caller_kills_the_tree", killing_the_caller_kills_the_tree),
+    ("killing_the_helper_kills_the_tree", killing_the_helper_kills_the_tree),
+    ("the_callers_terminal_does_not_reach_the_helper", the_callers_terminal_does_not_reach_the_helper),
+    ("every_user_can_open_its_streams_again", every_user_can_open_its_streams_again),
+    ("the_working_directory_cannot_lead_out", the_working_directory_cannot_lead_out),
+    ("limits_are_set", limits_are_set),
+    ("no_new_privileges_is_set_where_asked", no_new_privileges_is_set_where_asked),
+    ("an_ordinary_user_without_ranges_has_one_id", an_ordinary_user_without_ranges_has_one_id),
+    ("an_ordinary_user_with_ranges_has_many_ids", an_ordinary_user_with_ranges_has_many_ids),
     ("the_step_ends_with_its_first_process", the_step_ends_with_its_first_process),
 ];
 
@@ -410,6 +602,11 @@ fn main() {
         && first == PARENT
     {
         be_a_parent(root, mark);
+    }
+    if let [first, root, uid] = words.as_slice()
+        && first == ORDINARY_USER
+    {
+        be_an_ordinary_user(root, uid);
     }
     if words.iter().any(|word| word == "--list") {
         if !words.iter().any(|word| word == "--ignored") {
