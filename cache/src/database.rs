@@ -67,10 +67,13 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Opens the file, makes it if it is missing, replaces it if it is of another format.
+    /// Opens the file, makes it and its directory if they are missing, replaces it if it is of another format.
     pub(crate) fn open(path: &Path) -> Result<Self, CacheError> {
         let lock_path = beside(path, ".lock");
         let failed = |source| CacheError::Lock { path: lock_path.clone(), source };
+        if let Some(directory) = path.parent() {
+            std::fs::create_dir_all(directory).map_err(failed)?;
+        }
         let lock =
             OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path).map_err(failed)?;
         match lock.try_lock() {
