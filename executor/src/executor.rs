@@ -1,6 +1,6 @@
 //! [`Executor`]: what all builds of a program share.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use image::{Descriptor, DiffId, Digest, Platform, Reference};
 use sandbox::Sandbox;
@@ -43,12 +43,14 @@ pub struct PulledImage {
 #[derive(Clone, Debug)]
 pub struct Executor {
     pub(crate) shared: Arc<ExecutorParts>,
+    /// What downloads; made for the first download.
+    http: Arc<OnceLock<reqwest::Client>>,
 }
 
 impl Executor {
     /// An executor over these parts.
     pub fn new(parts: ExecutorParts) -> Self {
-        Self { shared: Arc::new(parts) }
+        Self { shared: Arc::new(parts), http: Arc::default() }
     }
 
     /// Begins a build.
@@ -79,6 +81,14 @@ impl Executor {
             layers: resolved.layers,
             snapshot,
         })
+    }
+
+    pub(crate) fn http(&self) -> Result<&reqwest::Client, SourceError> {
+        if let Some(client) = self.http.get() {
+            return Ok(client);
+        }
+        let client = source::http::client()?;
+        Ok(self.http.get_or_init(|| client))
     }
 
     pub(crate) fn registry(&self) -> &registry::Client {

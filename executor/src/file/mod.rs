@@ -14,6 +14,8 @@ pub mod error;
 pub(crate) mod make_directory;
 pub(crate) mod ownership;
 pub(crate) mod sources;
+#[cfg(test)]
+mod tests;
 
 use graph::FileOp;
 use store::{Snapshot, Store};

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use graph::source::ContextName;
-use image::{ChainId, Digest, Platform};
+use image::{ChainId, Digest, ImagePath, Platform};
 use registry::RegistryError;
 use store::StoreError;
 
@@ -95,11 +95,92 @@ pub enum SourceError {
         /// The context.
         name: ContextName,
     },
-    /// A kind of source that is not supported.
-    #[error("{what}: this kind of source is not supported")]
-    Unsupported {
-        /// The source.
-        what: String,
+    /// The HTTP client cannot be set up, for example because a proxy variable is malformed.
+    #[error("cannot set up the HTTP client")]
+    HttpClient(#[source] reqwest::Error),
+    /// A server could not be reached, or the connection broke.
+    #[error("failed to download {url}")]
+    Http {
+        /// The URL.
+        url: String,
+        /// What happened.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// A server does not give the file.
+    #[error("{url}: invalid response status {status}")]
+    HttpStatus {
+        /// The URL.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// What is remembered of a download could not be used.
+    #[error("cannot {attempt} {}", path.display())]
+    Record {
+        /// The verb.
+        attempt: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// The git program could not be started.
+    #[error("cannot run git {command}")]
+    GitNotRun {
+        /// The command.
+        command: String,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// A git command failed.
+    #[error("git {command} failed: {message}")]
+    Git {
+        /// The command.
+        command: String,
+        /// What it wrote.
+        message: String,
+    },
+    /// A repository has no such branch or tag.
+    #[error("repository {remote} does not contain ref {reference}")]
+    ReferenceNotFound {
+        /// The repository.
+        remote: String,
+        /// The branch, tag or full reference name.
+        reference: String,
+    },
+    /// A reference does not lead to the commit that was asked for.
+    #[error("expected checksum to match {expected}, got {found}")]
+    CommitMismatch {
+        /// What the commit id was to begin with.
+        expected: String,
+        /// The commit.
+        found: String,
+    },
+    /// No repository of this build has the commit.
+    #[error("no repository of this build has the commit {commit}")]
+    NoRemote {
+        /// The commit.
+        commit: String,
+    },
+    /// A commit does not have the directory that was asked for.
+    #[error("{path} is no directory of commit {commit}")]
+    NoSubdirectory {
+        /// The commit.
+        commit: String,
+        /// The directory.
+        path: ImagePath,
+    },
+    /// There is no place for a checkout.
+    #[error("cannot make a directory for a checkout in {}", path.display())]
+    CheckoutDirectory {
+        /// Where.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
     },
     /// The store failed.
     #[error(transparent)]

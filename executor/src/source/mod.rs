@@ -5,10 +5,14 @@
 //! and not where it is, which the session remembers from pinning, in [`origins`].
 //!
 //! - [`image`]: from the store, a registry, or a directory in the OCI image layout
+//! - [`http`]: files by URL
+//! - [`git`]: checkouts of commits
 //! - [`origins`]: where pinned sources can be fetched
 //! - [`error`]: what can go wrong
 
 pub mod error;
+mod git;
+pub(crate) mod http;
 pub(crate) mod image;
 pub(crate) mod origins;
 
@@ -23,8 +27,8 @@ use crate::session::Session;
 pub(crate) async fn pin(session: &Session, name: &Name) -> Result<Pin, SourceError> {
     match name {
         Name::Image(name) => Ok(Pin::Image(Box::new(image::pin::pin(session, name).await?))),
-        Name::Http(name) => Err(SourceError::Unsupported { what: name.url.clone() }),
-        Name::Git(name) => Err(SourceError::Unsupported { what: name.remote.clone() }),
+        Name::Http(name) => Ok(Pin::Http(http::pin(session, name).await?)),
+        Name::Git(name) => Ok(Pin::Git(git::pin(session, name).await?)),
     }
 }
 
@@ -38,7 +42,7 @@ pub(crate) async fn fetch(
         Source::Scratch => Ok(session.executor.store().scratch()),
         Source::Image(source) => image::fetch::fetch(session, source.chain, log).await,
         Source::Local(name) => Err(SourceError::NoContext { name: name.clone() }),
-        Source::Http(source) => Err(SourceError::Unsupported { what: source.file_name.clone() }),
-        Source::Git(source) => Err(SourceError::Unsupported { what: source.commit.clone() }),
+        Source::Http(source) => http::fetch(session, source).await,
+        Source::Git(source) => git::fetch(session, source).await,
     }
 }

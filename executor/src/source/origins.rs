@@ -13,6 +13,8 @@ use image::{ChainId, Descriptor, DiffId, Repository};
 #[derive(Debug, Default)]
 pub(crate) struct Origins {
     images: Mutex<HashMap<ChainId, ImageOrigin>>,
+    /// The remotes of commits.
+    repositories: Mutex<HashMap<String, String>>,
 }
 
 /// Where the layers of an image are.
@@ -40,5 +42,16 @@ impl Origins {
 
     pub(crate) fn image(&self, chain: ChainId) -> Option<ImageOrigin> {
         self.images.lock().unwrap_or_else(PoisonError::into_inner).get(&chain).cloned()
+    }
+
+    /// Remembers a remote that has a commit.
+    pub(crate) fn remember_commit(&self, commit: &str, remote: &str) {
+        let mut repositories = self.repositories.lock().unwrap_or_else(PoisonError::into_inner);
+        repositories.insert(commit.to_owned(), remote.to_owned());
+    }
+
+    /// A remote that has the commit.
+    pub(crate) fn remote_of(&self, commit: &str) -> Option<String> {
+        self.repositories.lock().unwrap_or_else(PoisonError::into_inner).get(commit).cloned()
     }
 }
