@@ -27,8 +27,8 @@ const LEVELS: &[(&str, u8, &[&str])] = &[
         "engine",
         5,
         &[
-            "parser", "image", "sandbox", "graph", "store", "registry", "planner", "cache", "solver", "runtime",
-            "executor",
+            "parser", "image", "sandbox", "graph", "store", "registry", "planner", "cache", "solver",
+            "runtime", "executor",
         ],
     ),
     ("cli", 6, &["engine", "parser", "solver", "image"]),
@@ -41,7 +41,8 @@ const DEVELOPMENT: &[&str] = &["testkit", "xtask"];
 const MAX_LINES: usize = 800;
 
 /// Names that say nothing of what is inside.
-const NAMELESS: &[&str] = &["util", "utils", "common", "helper", "helpers", "misc", "types", "core", "manager"];
+const NAMELESS: &[&str] =
+    &["util", "utils", "common", "helper", "helpers", "misc", "types", "core", "manager"];
 
 fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("testkit lies in the workspace").to_owned()
@@ -111,7 +112,10 @@ fn dependencies_go_down_the_table_only() {
             panic!("{name} is a crate of the workspace without a line in LEVELS");
         };
         for used in uses {
-            assert!(allowed.contains(&used.as_str()), "{name} uses {used}, an edge that the table does not have");
+            assert!(
+                allowed.contains(&used.as_str()),
+                "{name} uses {used}, an edge that the table does not have"
+            );
             assert!(levels[used.as_str()].0 < *level, "{name} uses {used}, which is not below it");
         }
     }
@@ -160,7 +164,11 @@ fn only_the_sandbox_has_unsafe_code() {
             code.contains("unsafe {") || code.contains("unsafe fn") || code.contains("unsafe impl")
         });
         let inside = path.starts_with(workspace().join("sandbox/src/sys"));
-        assert!(!has_unsafe || inside || path.ends_with("tests/tidy.rs"), "unsafe code in {}", path.display());
+        assert!(
+            !has_unsafe || inside || path.ends_with("tests/tidy.rs"),
+            "unsafe code in {}",
+            path.display()
+        );
     }
 }
 
@@ -170,7 +178,11 @@ fn files_are_short_and_have_names() {
         let text = fs::read_to_string(&path).expect("a source file");
         let lines = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).count();
         let is_test = path.components().any(|component| component.as_os_str() == "tests");
-        assert!(lines <= MAX_LINES || is_test, "{} has {lines} lines: does one name say what is in it?", path.display());
+        assert!(
+            lines <= MAX_LINES || is_test,
+            "{} has {lines} lines: does one name say what is in it?",
+            path.display()
+        );
         let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         assert!(!NAMELESS.contains(&stem), "{} has a name that says nothing", path.display());
     }
