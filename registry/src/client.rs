@@ -125,10 +125,6 @@ impl Client {
         }
     }
 
-    pub(crate) fn transport(&self) -> &Transport {
-        &self.transport
-    }
-
     async fn manifest_request(
         &self,
         attempt: &Attempt,

@@ -1,51 +1,60 @@
 //! Uploads: blobs, manifests, and mounts across repositories.
 //!
-//! A blob is uploaded in one request whose body is read from a file as it is sent (distribution spec,
-//! "Pushing a blob monolithically"). An upload that fails on the way is begun anew: registries forget
-//! unfinished ones by themselves.
+//! A blob is uploaded in two requests: `POST` opens an upload and names its address, `PUT` sends
+//! everything (distribution spec, "POST then PUT"). An upload that breaks off is not resumed but
+//! made again: how much a registry keeps of a broken one differs too much between them. What it
+//! left behind there, the registry removes in its own time.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use futures_util::{StreamExt, TryStreamExt};
 use image::{Descriptor, Digest, MediaType, Reference, Repository};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION};
-use reqwest::{Body, Method, Response, StatusCode, Url};
-use tokio_util::io::ReaderStream;
+use reqwest::{Method, Response, StatusCode, Url};
+use tokio::sync::watch;
 
 use crate::authorization::Scopes;
-use crate::client::Client;
+use crate::client::{Client, check_digest, content_digest};
 use crate::error::{Action, Attempt, RegistryError};
-use crate::transport::{Call, address};
-
-/// How much of a file is read at once.
-const PART: usize = 256 << 10;
+use crate::transport::{Call, Payload, address};
 
 impl Client {
-    /// Takes a blob from another repository of the same registry; false if the registry does not.
+    /// Makes a blob of another repository of the same registry one of this repository, without
+    /// moving a byte. False if the registry does not: it does not know how to, or not of the blob,
+    /// or does not let us read the other repository. The blob is to be uploaded then.
     pub async fn mount_blob(
         &self,
         repository: &Repository,
         from: &Repository,
         digest: Digest,
     ) -> Result<bool, RegistryError> {
-        let attempt = Attempt::new(Action::MountBlob { digest, from: from.path().to_owned() }, repository);
+        if repository.registry() != from.registry() {
+            return Ok(false);
+        }
+        let action = Action::MountBlob { digest, from: from.path().to_owned() };
+        let attempt = Attempt::new(action, repository);
         let scopes = Scopes::push(repository).and(Scopes::pull(from));
         let mut url = address(&attempt, "blobs/uploads/")?;
         url.query_pairs_mut().append_pair("mount", &digest.to_string()).append_pair("from", from.path());
-        match self.transport().send(&empty(&attempt, &scopes, Method::POST, url)).await {
+        let mut call = Call::new(&attempt, &scopes, Method::POST, url);
+        call.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        match self.transport.send(&call).await {
             Ok(response) => Ok(response.status() == StatusCode::CREATED),
-            // Some registries refuse what they do not know; then the blob is uploaded.
             Err(
-                RegistryError::Denied { .. } | RegistryError::NotFound { .. } | RegistryError::Status { .. },
+                RegistryError::Unauthorized { .. }
+                | RegistryError::Denied { .. }
+                | RegistryError::NotFound { .. }
+                | RegistryError::Status { status: 400..=499, .. },
             ) => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    /// Uploads a blob from a file. `progress` is told how many bytes were sent, from the begin again if
-    /// the upload has to be repeated.
+    /// Uploads the file as a blob.
+    ///
+    /// The file is read while it is sent, and never as a whole in memory. `progress` is told how
+    /// many bytes were handed to the connection so far; the count starts again with every attempt, and
+    /// is the whole size when the call succeeds.
+    /// The registry checks the digest.
     pub async fn push_blob(
         &self,
         repository: &Repository,
@@ -53,112 +62,121 @@ impl Client {
         source: &Path,
         progress: impl Fn(u64) + Send + Sync,
     ) -> Result<(), RegistryError> {
-        let attempt = Attempt::new(Action::PushBlob(descriptor.digest), repository);
-        let sent = Arc::new(AtomicU64::new(0));
-        let mut backoff = self.transport().backoff();
+        let upload = Upload {
+            client: self,
+            attempt: Attempt::new(Action::PushBlob(descriptor.digest), repository),
+            scopes: Scopes::push(repository),
+            descriptor,
+            source,
+        };
+        let mut backoff = self.transport.backoff();
         loop {
-            sent.store(0, Ordering::Relaxed);
-            let upload = self.upload(&attempt, descriptor, source, &sent);
-            let mut tick = tokio::time::interval(std::time::Duration::from_millis(100));
-            tokio::pin!(upload);
-            let result = loop {
-                tokio::select! {
-                    result = &mut upload => break result,
-                    _ = tick.tick() => progress(sent.load(Ordering::Relaxed)),
-                }
-            };
-            match result {
-                Ok(()) => {
-                    progress(descriptor.size);
-                    return Ok(());
-                }
+            match upload.run(&progress).await {
+                Ok(()) => break,
                 Err(failure) => backoff.pause(failure).await?,
             }
         }
+        progress(descriptor.size);
+        Ok(())
     }
 
-    async fn upload(
-        &self,
-        attempt: &Attempt,
-        descriptor: &Descriptor,
-        source: &Path,
-        sent: &Arc<AtomicU64>,
-    ) -> Result<(), RegistryError> {
-        let scopes = Scopes::push(&attempt.repository);
-        let begin = address(attempt, "blobs/uploads/")?;
-        let begun =
-            self.transport().send_once(&empty(attempt, &scopes, Method::POST, begin), &mut || None).await?;
-        let mut url = location(attempt, &begun)?;
-        url.query_pairs_mut().append_pair("digest", &descriptor.digest.to_string());
-
-        let failed = |error| RegistryError::ReadFile {
-            attempt: Box::new(attempt.clone()),
-            path: source.to_owned(),
-            source: error,
-        };
-        let file = std::fs::File::open(source).map_err(failed)?;
-        let mut call = Call::new(attempt, &scopes, Method::PUT, url);
-        call.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-        call.headers.insert(CONTENT_LENGTH, HeaderValue::from(descriptor.size));
-        let mut body = || {
-            // A descriptor of its own for each try: the first may have been read in part.
-            let file = tokio::fs::File::from_std(reopened(&file, source)?);
-            let counter = Arc::clone(sent);
-            let parts = ReaderStream::with_capacity(file, PART)
-                .inspect_ok(move |part| {
-                    counter.fetch_add(part.len() as u64, Ordering::Relaxed);
-                })
-                .boxed();
-            Some(Body::wrap_stream(parts))
-        };
-        self.transport().send_once(&call, &mut body).await.map(drop)
-    }
-
-    /// Uploads a manifest or index, by its tag, or by its digest if the reference has one.
+    /// Uploads a manifest or an index, to the reference's tag, or to its digest if it has no tag.
+    ///
+    /// Everything that it refers to must be there already, or the registry refuses it.
     pub async fn push_manifest(
         &self,
         reference: &Reference,
         media_type: &MediaType,
         bytes: Vec<u8>,
     ) -> Result<(), RegistryError> {
-        let name = match (reference.digest(), reference.tag()) {
-            (Some(digest), _) => digest.to_string(),
-            (None, tag) => tag.unwrap_or("latest").to_owned(),
+        let digest = Digest::of(&bytes);
+        let name = match (reference.tag(), reference.digest()) {
+            (Some(tag), _) => tag.to_owned(),
+            (None, Some(digest)) => digest.to_string(),
+            (None, None) => "latest".to_owned(),
         };
         let attempt = Attempt::new(Action::PushManifest(name.clone()), reference.repository());
+        check_digest(&attempt, reference.digest(), digest)?;
         let scopes = Scopes::push(reference.repository());
         let url = address(&attempt, &format!("manifests/{name}"))?;
         let mut call = Call::new(&attempt, &scopes, Method::PUT, url);
-        if let Ok(media_type) = HeaderValue::from_str(media_type.as_str()) {
-            call.headers.insert(CONTENT_TYPE, media_type);
-        }
-        let mut backoff = self.transport().backoff();
-        loop {
-            match self.transport().send_once(&call, &mut || Some(Body::from(bytes.clone()))).await {
-                Ok(_) => return Ok(()),
+        let content_type =
+            HeaderValue::try_from(media_type.as_str()).map_err(|_| RegistryError::Malformed {
+                attempt: Box::new(attempt.clone()),
+                problem: format!("{media_type:?} is no media type"),
+            })?;
+        call.headers.insert(CONTENT_TYPE, content_type);
+        let payload = Payload::Bytes(bytes.into());
+        let mut backoff = self.transport.backoff();
+        let response = loop {
+            match self.transport.send_once(&call, &payload).await {
+                Ok(response) => break response,
                 Err(failure) => backoff.pause(failure).await?,
             }
-        }
+        };
+        check_digest(&attempt, Some(digest), content_digest(response.headers()).unwrap_or(digest))
     }
 }
 
-/// A request without a body that says so: some registries insist on a length.
-fn empty<'a>(attempt: &'a Attempt, scopes: &'a Scopes, method: Method, url: Url) -> Call<'a> {
-    let mut call = Call::new(attempt, scopes, method, url);
-    call.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-    call
+/// One blob on its way up.
+struct Upload<'a> {
+    client: &'a Client,
+    attempt: Attempt,
+    scopes: Scopes,
+    descriptor: &'a Descriptor,
+    source: &'a Path,
 }
 
-/// The same file from its begin; none if it is gone, which makes the upload fail by its length.
-fn reopened(file: &std::fs::File, path: &Path) -> Option<std::fs::File> {
-    std::fs::File::open(path).or_else(|_| file.try_clone()).ok()
-}
+impl Upload<'_> {
+    async fn run(&self, progress: &(impl Fn(u64) + Send + Sync)) -> Result<(), RegistryError> {
+        let url = self.begin().await?;
+        let (sent, mut watched) = watch::channel(0);
+        let put = self.put(url, sent);
+        tokio::pin!(put);
+        loop {
+            tokio::select! {
+                biased;
+                Ok(()) = watched.changed() => progress(*watched.borrow_and_update()),
+                result = &mut put => return result,
+            }
+        }
+    }
 
-/// Where an upload goes on: absolute, or relative to the registry.
-fn location(attempt: &Attempt, response: &Response) -> Result<Url, RegistryError> {
-    let malformed =
-        |problem: String| RegistryError::Malformed { attempt: Box::new(attempt.clone()), problem };
-    let header = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-    let text = header.ok_or_else(|| malformed("an upload without a location".to_owned()))?;
-    response.url().join(text).map_err(|error| malformed(format!("location {text:?}: {error}")))
+    /// Opens the upload; gives the address to send the blob to.
+    async fn begin(&self) -> Result<Url, RegistryError> {
+        let url = address(&self.attempt, "blobs/uploads/")?;
+        let mut call = Call::new(&self.attempt, &self.scopes, Method::POST, url.clone());
+        call.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        let response = self.client.transport.send_once(&call, &Payload::Empty).await?;
+        let mut target = self.location(&url, &response)?;
+        target.query_pairs_mut().append_pair("digest", &self.descriptor.digest.to_string());
+        Ok(target)
+    }
+
+    /// Where the answer says that the blob goes: an address, or one relative to the request's.
+    fn location(&self, base: &Url, response: &Response) -> Result<Url, RegistryError> {
+        let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
+        let mut url = location.and_then(|location| base.join(location).ok());
+        if let Some(url) = &mut url
+            && base.scheme() == "https"
+            && url.host() == base.host()
+        {
+            // Registries behind a proxy that speaks https for them do not know that it does.
+            let _ = url.set_scheme("https");
+        }
+        url.filter(|url| url.scheme() == base.scheme() || url.scheme() == "https").ok_or_else(|| {
+            RegistryError::Malformed {
+                attempt: Box::new(self.attempt.clone()),
+                problem: format!("{location:?} is no address to upload to"),
+            }
+        })
+    }
+
+    async fn put(&self, url: Url, sent: watch::Sender<u64>) -> Result<(), RegistryError> {
+        let mut call = Call::new(&self.attempt, &self.scopes, Method::PUT, url);
+        call.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        call.headers.insert(CONTENT_LENGTH, HeaderValue::from(self.descriptor.size));
+        let payload = Payload::File { path: self.source, size: self.descriptor.size, sent };
+        self.client.transport.send_once(&call, &payload).await.map(|_| ())
+    }
 }

@@ -1,10 +1,15 @@
 //! Sends one request: to the right address, with the right authorization, in bounded time.
 
+use std::path::Path;
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Body, Method, Response, StatusCode, Url};
 use serde::Deserialize;
+use tokio::io::AsyncReadExt as _;
+use tokio::sync::watch;
+use tokio_util::io::ReaderStream;
 
 use crate::authorization::{Authorizer, Scopes};
 use crate::challenge::Challenge;
@@ -15,6 +20,8 @@ use crate::retry::{Backoff, RetryPolicy};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a registry may be silent: before it answers, and within a download.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How much of a file is read at once, in bytes.
+const READ_AHEAD: usize = 256 << 10;
 /// How much of an error's body is read, in bytes.
 const MAX_ERROR: usize = 64 << 10;
 /// How much of an error's text is kept, in characters.
@@ -74,6 +81,45 @@ impl<'a> Call<'a> {
     }
 }
 
+/// What a request carries. It is made anew each time that the request is sent.
+#[derive(Debug)]
+pub(crate) enum Payload<'a> {
+    Empty,
+    Bytes(bytes::Bytes),
+    /// A file of this size; how much was sent of it is told.
+    File {
+        path: &'a Path,
+        size: u64,
+        sent: watch::Sender<u64>,
+    },
+}
+
+impl Payload<'_> {
+    async fn body(&self, attempt: &Attempt) -> Result<Option<Body>, RegistryError> {
+        let (path, size, sent) = match self {
+            Self::Empty => return Ok(None),
+            Self::Bytes(bytes) => return Ok(Some(Body::from(bytes.clone()))),
+            Self::File { path, size, sent } => (*path, *size, sent.clone()),
+        };
+        let unreadable = |source| RegistryError::ReadFile {
+            attempt: Box::new(attempt.clone()),
+            path: path.to_owned(),
+            source,
+        };
+        let file = tokio::fs::File::open(path).await.map_err(unreadable)?;
+        let actual = file.metadata().await.map_err(unreadable)?.len();
+        if actual != size {
+            let attempt = Box::new(attempt.clone());
+            return Err(RegistryError::SizeMismatch { attempt, expected: size, actual });
+        }
+        sent.send_replace(0);
+        let parts = ReaderStream::with_capacity(file.take(size), READ_AHEAD).inspect_ok(move |part| {
+            sent.send_modify(|sent| *sent += part.len() as u64);
+        });
+        Ok(Some(Body::wrap_stream(parts)))
+    }
+}
+
 /// Everything behind a client.
 #[derive(Debug)]
 pub(crate) struct Transport {
@@ -95,24 +141,24 @@ impl Transport {
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Response, RegistryError> {
         let mut backoff = self.backoff();
         loop {
-            match self.send_once(call, &mut || None).await {
+            match self.send_once(call, &Payload::Empty).await {
                 Ok(response) => return Ok(response),
                 Err(failure) => backoff.pause(failure).await?,
             }
         }
     }
 
-    /// Sends a request, and once more if the registry asks for authorization. `body` makes the body
-    /// of each; a call with a body is waited for without a limit.
+    /// Sends a request, and once more if the registry asks for authorization. An upload is
+    /// waited for without a limit.
     pub(crate) async fn send_once(
         &self,
         call: &Call<'_>,
-        body: &mut (dyn FnMut() -> Option<Body> + Send),
+        payload: &Payload<'_>,
     ) -> Result<Response, RegistryError> {
         // An upload may go to another host, which has no business with our password.
         let ours = api(call.attempt)?.origin() == call.url.origin();
         let known = if ours { self.authorizer.known(call.attempt, call.scopes).await } else { None };
-        let response = self.exchange(call, known.as_ref(), body()).await?;
+        let response = self.exchange(call, known.as_ref(), payload).await?;
         if response.status() != StatusCode::UNAUTHORIZED || !ours {
             return accept(call.attempt, response).await;
         }
@@ -126,7 +172,7 @@ impl Transport {
         let Some(header) = answer.filter(|header| Some(header) != known.as_ref()) else {
             return accept(call.attempt, response).await;
         };
-        let response = self.exchange(call, Some(&header), body()).await?;
+        let response = self.exchange(call, Some(&header), payload).await?;
         accept(call.attempt, response).await
     }
 
@@ -134,14 +180,14 @@ impl Transport {
         &self,
         call: &Call<'_>,
         authorization: Option<&HeaderValue>,
-        body: Option<Body>,
+        payload: &Payload<'_>,
     ) -> Result<Response, RegistryError> {
         let mut request = self.connections.to(&call.url).request(call.method.clone(), call.url.clone());
         request = request.headers(call.headers.clone());
         if let Some(authorization) = authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
-        match body {
+        match payload.body(call.attempt).await? {
             None => timed(call.attempt, request.send()).await,
             Some(body) => {
                 request.body(body).send().await.map_err(|source| transport_error(call.attempt, source))
