@@ -163,3 +163,55 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let written: io::Result<Vec<u8>> = encoder.write_all(bytes).and_then(|()| encoder.finish());
     written.expect("memory takes everything")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use image::Platform;
+
+    use super::*;
+
+    fn names(archive: &[u8]) -> Vec<String> {
+        let mut archive = tar::Archive::new(archive);
+        let entries = archive.entries().unwrap();
+        entries.map(|entry| entry.unwrap().path().unwrap().display().to_string()).collect()
+    }
+
+    fn example() -> TestImage {
+        let config = ImageConfig::for_platform(&Platform::new("linux", "amd64", None));
+        TestImage::new(&[layer(&[("a", b"b")])], config)
+    }
+
+    #[test]
+    fn an_oci_archive_names_each_blob_by_its_digest() {
+        let archive = example().oci_archive("1");
+        assert_eq!(names(&archive)[..2], ["oci-layout", "index.json"]);
+        let mut archive = tar::Archive::new(archive.as_slice());
+        for entry in archive.entries().unwrap().skip(2) {
+            let mut entry = entry.unwrap();
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).unwrap();
+            let path = entry.path().unwrap().display().to_string();
+            assert_eq!(path, format!("blobs/sha256/{}", Digest::of(&bytes).hex()));
+        }
+    }
+
+    #[test]
+    fn a_docker_archive_has_what_its_manifest_names() {
+        let archive = example().docker_archive("app:1");
+        let names = names(&archive);
+        assert_eq!((names.len(), names[2].as_str()), (3, "manifest.json"));
+        let mut archive = tar::Archive::new(archive.as_slice());
+        let mut text = String::new();
+        archive.entries().unwrap().nth(2).unwrap().unwrap().read_to_string(&mut text).unwrap();
+        assert!(text.contains(&names[0]) && text.contains(&names[1]), "{text}");
+    }
+
+    #[test]
+    fn the_root_has_a_shell() {
+        if let Some(root) = busybox_root() {
+            assert!(names(&root).contains(&"bin/sh".to_owned()));
+        }
+    }
+}

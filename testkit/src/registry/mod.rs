@@ -44,7 +44,8 @@ impl Request {
 pub enum Fault {
     /// With a status, and headers, instead of an answer.
     Status(u16, Vec<(&'static str, String)>),
-    /// The body of the answer breaks off after so many bytes, and with it the connection.
+    /// The body of the answer breaks off after so many bytes, and with it the connection. Exact for
+    /// what fits into the buffer of a socket: some ten thousand bytes.
     Cut(usize),
     /// The first byte of the body is another one.
     Corrupt,

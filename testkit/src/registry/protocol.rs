@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{Method, Response, StatusCode, header, response};
 use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _};
 use image::{Digest, MediaType};
 use serde_json::json;
 
@@ -248,9 +249,14 @@ async fn cut(response: Response<Body>, after: usize) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     let bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
     head.headers.insert(header::CONTENT_LENGTH, bytes.len().into());
-    let part = Ok(bytes.slice(..after.min(bytes.len())));
-    let parts = [part, Err(std::io::Error::other("cut by the test"))];
-    Response::from_parts(head, Body::from_stream(futures_util::stream::iter(parts)))
+    let part = bytes.slice(..after.min(bytes.len()));
+    let end = async {
+        // The server sends what it has when a body is not ready, but not when it fails.
+        tokio::task::yield_now().await;
+        Err(std::io::Error::other("cut by the test"))
+    };
+    let parts = stream::iter([Ok(part)]).chain(stream::once(end));
+    Response::from_parts(head, Body::from_stream(parts))
 }
 
 async fn corrupt(response: Response<Body>) -> Response<Body> {
