@@ -5,7 +5,7 @@ use std::path::Path;
 
 use graph::source::GitSource;
 use image::ImagePath;
-use store::{Attributes, Keep, Kind, Snapshot, Store, Tree, TreePath};
+use store::{Attributes, Keep, Kind, Snapshot, Store, Tree};
 use tempfile::TempDir;
 
 use super::command::Git;
@@ -52,10 +52,8 @@ pub(super) fn import(store: &Store, checkout: &Path, source: &GitSource) -> Resu
     let mut editor = draft.editor();
     for entry in tree.walk(&top) {
         let entry = entry?;
-        let Some(target) = entry.path().strip_prefix(top.path()).filter(|path: &TreePath| !path.is_root())
-        else {
-            continue;
-        };
+        // The root takes the time of the directory: what is copied of it is as old as the checkout.
+        let target = entry.path().strip_prefix(top.path()).unwrap_or_default();
         let is_executable = *entry.kind() == Kind::Directory || entry.mode() & 0o100 != 0;
         let mode = if is_executable { 0o755 } else { 0o644 };
         editor.copy(&entry, &target, &Attributes { mode, ..entry.attributes() })?;
