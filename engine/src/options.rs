@@ -73,10 +73,13 @@ pub(crate) fn session_options(
     contexts: &Contexts,
     plan: &PlanOptions,
 ) -> SessionOptions {
-    let from_arguments =
-        plan.proxy_variables().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
     let mut proxy_variables = request.proxy_variables.clone();
-    proxy_variables.extend(from_arguments);
+    // Programs look for one spelling or the other, so each name is given in both, as BuildKit does.
+    for (name, value) in plan.proxy_variables() {
+        for name in [name.to_owned(), name.to_ascii_uppercase(), name.to_ascii_lowercase()] {
+            proxy_variables.insert(name, value.to_owned());
+        }
+    }
     SessionOptions {
         contexts: contexts.trees.clone(),
         secrets: request.secrets.clone(),

@@ -12,7 +12,8 @@ pub struct ResolvedUser {
     pub uid: u32,
     /// The primary group id.
     pub gid: u32,
-    /// Further groups of the user; none if a group was named.
+    /// All groups of the user, the primary one among them, sorted; just that one if a group was
+    /// named. (Without it, a set-group-id program could drop the group and evade what it denies.)
     pub additional_gids: Vec<u32>,
     /// The home directory, if the passwd file has the user.
     pub home: Option<String>,
@@ -65,14 +66,15 @@ pub fn resolve(spec: &str, passwd: Option<&[u8]>, group: Option<&[u8]>) -> Resul
     let user_part = if user_part.is_empty() { "0" } else { user_part };
     let mut user = resolve_user(user_part, &passwd)?;
     let groups = lines(&group).filter_map(group_entry);
-    if group_part.is_empty() {
-        if let Some(name) = user.name.clone() {
-            let lists_user = |entry: &GroupEntry<'_>| entry.members.split(',').any(|member| member == name);
-            user.additional_gids = groups.filter(lists_user).map(|entry| entry.gid).collect();
-        }
-        return Ok(user);
+    if !group_part.is_empty() {
+        user.gid = resolve_group(group_part, groups)?;
+    } else if let Some(name) = user.name.clone() {
+        let lists_user = |entry: &GroupEntry<'_>| entry.members.split(',').any(|member| member == name);
+        user.additional_gids = groups.filter(lists_user).map(|entry| entry.gid).collect();
     }
-    user.gid = resolve_group(group_part, groups)?;
+    user.additional_gids.push(user.gid);
+    user.additional_gids.sort_unstable();
+    user.additional_gids.dedup();
     Ok(user)
 }
 
@@ -147,19 +149,19 @@ mod tests {
 
     #[test]
     fn names_and_numbers_are_looked_up() {
-        assert_eq!(resolved("root"), Ok((0, 0, vec![10])));
-        assert_eq!(resolved(""), Ok((0, 0, vec![10])));
-        assert_eq!(resolved("user"), Ok((1000, 1000, vec![10, 3000])));
-        assert_eq!(resolved("1001"), Ok((1001, 2001, vec![3000])));
-        assert_eq!(resolved("5"), Ok((5, 0, vec![])));
+        assert_eq!(resolved("root"), Ok((0, 0, vec![0, 10])));
+        assert_eq!(resolved(""), Ok((0, 0, vec![0, 10])));
+        assert_eq!(resolved("user"), Ok((1000, 1000, vec![10, 1000, 3000])));
+        assert_eq!(resolved("1001"), Ok((1001, 2001, vec![2001, 3000])));
+        assert_eq!(resolved("5"), Ok((5, 0, vec![0])));
     }
 
     #[test]
     fn a_group_replaces_the_users_own_ones() {
-        assert_eq!(resolved("user:app"), Ok((1000, 2001, vec![])));
-        assert_eq!(resolved("user:7"), Ok((1000, 7, vec![])));
-        assert_eq!(resolved("8:wheel"), Ok((8, 10, vec![])));
-        assert_eq!(resolved("user:"), Ok((1000, 1000, vec![10, 3000])));
+        assert_eq!(resolved("user:app"), Ok((1000, 2001, vec![2001])));
+        assert_eq!(resolved("user:7"), Ok((1000, 7, vec![7])));
+        assert_eq!(resolved("8:wheel"), Ok((8, 10, vec![10])));
+        assert_eq!(resolved("user:"), Ok((1000, 1000, vec![10, 1000, 3000])));
     }
 
     #[test]
@@ -184,6 +186,9 @@ mod tests {
     #[test]
     fn an_image_without_files_has_numbers_only() {
         let user = resolve("12:34", None, None).unwrap();
-        assert_eq!(user, ResolvedUser { uid: 12, gid: 34, additional_gids: vec![], home: None, name: None });
+        assert_eq!(
+            user,
+            ResolvedUser { uid: 12, gid: 34, additional_gids: vec![34], home: None, name: None }
+        );
     }
 }

@@ -253,8 +253,9 @@ impl<'t> Lines<'t> {
         };
         if let Some(first) = slot {
             let message = format!("only one {name} parser directive can be used");
-            let duplicate = Diagnostic::error(Code::DuplicateDirective, span, message);
-            self.diagnostics.push(duplicate.with_label(first.span, "the first one"));
+            // BuildKit, too, names the line of the first one: which of them is meant only the author knows.
+            let duplicate = Diagnostic::error(Code::DuplicateDirective, first.span, message);
+            self.diagnostics.push(duplicate.with_label(span, "given again here"));
             return true;
         }
         if name == "escape" {

@@ -54,7 +54,7 @@ pub use editor::{Editor, Made, Resolved};
 pub use error::{ArchiveProblem, StoreError};
 pub use images::{ImageRecord, NewImage, RemoteLayer};
 pub use metadata::{Attributes, Device, Inode, Kind, Timestamp};
-pub use pack::{LayerEncoding, PackedLayer, write_tree};
+pub use pack::{LayerEncoding, PackedLayer, write_trees};
 pub use path::TreePath;
 pub use snapshot::{InvalidSnapshotId, Snapshot, SnapshotId};
 pub use store::Store;

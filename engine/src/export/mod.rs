@@ -26,6 +26,8 @@ mod tar;
 
 use std::path::Path;
 
+use image::Platform;
+
 pub(crate) use assemble::{AssembledImage, assemble, put_into_store};
 pub(crate) use manifest::{PackedImage, pack, repack};
 
@@ -86,6 +88,11 @@ pub(crate) async fn run(
     Ok(built)
 }
 
+/// Where the files of one platform of several are: `linux_arm64`.
+fn platform_directory(platform: &Platform) -> String {
+    platform.to_string().replace('/', "_")
+}
+
 fn needs_manifest(export: &Export) -> bool {
     matches!(export, Export::Oci(_) | Export::OciDirectory(_) | Export::Docker(_) | Export::Registry)
 }
@@ -121,10 +128,8 @@ impl Exporter<'_> {
         match (export, self.packed) {
             (Export::Store, _) => self.put_into_store().await,
             (Export::Tar(destination), _) => {
-                let (Some(image), destination) = (self.images.first().cloned(), destination.clone()) else {
-                    return Ok(());
-                };
-                blocking(move || tar::write(&image.root, &destination)).await.map_err(failed)
+                let (images, destination) = (self.images.to_vec(), destination.clone());
+                blocking(move || tar::write(&images, &destination)).await.map_err(failed)
             }
             (Export::Local(directory), _) => self.write_directories(directory).await.map_err(failed),
             (Export::Oci(destination), Some((_, layout))) => {
@@ -177,7 +182,7 @@ impl Exporter<'_> {
         for image in self.images {
             let directory = match self.images {
                 [_] => directory.to_owned(),
-                _ => directory.join(image.platform.to_string().replace('/', "_")),
+                _ => directory.join(platform_directory(&image.platform)),
             };
             let root = image.root.clone();
             blocking(move || local::write(&root, &directory)).await?;

@@ -33,13 +33,27 @@ pub(super) fn write_timeless(directory: &Path, root_entry: bool, out: impl Write
     packer.finish()
 }
 
-/// Writes the archive of a whole tree. Its root has no entry: unpacking must not change the directory unpacked into.
-pub(super) fn write_tree(tree: &Tree, out: impl Write) -> Result<(), StoreError> {
+/// Writes the archive of whole trees, each below its place. A tree in the root has no entry for its own root:
+/// unpacking must not change the directory unpacked into.
+pub(super) fn write_trees(trees: &[(TreePath, Tree)], out: impl Write) -> Result<(), StoreError> {
     let mut archive = ArchiveWriter::new(out);
+    for (place, tree) in trees {
+        write_tree(tree, place, &mut archive)?;
+    }
+    archive.finish().attempt("end the archive of", "/")?;
+    Ok(())
+}
+
+fn write_tree<W: Write>(
+    tree: &Tree,
+    place: &TreePath,
+    archive: &mut ArchiveWriter<W>,
+) -> Result<(), StoreError> {
     let mut links: HashMap<Inode, TreePath> = HashMap::new();
     for entry in tree.walk(&tree.root()?) {
         let entry = entry?;
-        if entry.path().is_root() {
+        let path = place.join_path(entry.path());
+        if path.is_root() {
             continue;
         }
         let first = entry.hard_link().and_then(|inode| links.get(&inode));
@@ -50,17 +64,16 @@ pub(super) fn write_tree(tree: &Tree, out: impl Write) -> Result<(), StoreError>
         let Some(body) = body else { continue };
         let is_file = matches!(body, Body::File { .. });
         let xattrs = if first.is_some() { Xattrs::new() } else { entry.xattrs()? };
-        let name = archive_name(entry.path(), entry.is_directory());
+        let name = archive_name(&path, entry.is_directory());
         let header = ArchiveEntry { name, body, attributes: entry.attributes(), xattrs: &xattrs };
         archive.header(&header).attempt("write the archive entry of", entry.host_path())?;
         if is_file {
             archive.content(entry.open()?, entry.size()).attempt("archive", entry.host_path())?;
         }
         if let Some(inode) = entry.hard_link() {
-            links.entry(inode).or_insert_with(|| entry.path().clone());
+            links.entry(inode).or_insert(path);
         }
     }
-    archive.finish().attempt("end the archive of", "/")?;
     Ok(())
 }
 

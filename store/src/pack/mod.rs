@@ -221,9 +221,10 @@ impl Store {
     }
 }
 
-/// Writes a whole tree, merged, as one uncompressed archive in canonical form: `--output type=tar`.
-pub fn write_tree(tree: &Tree, out: impl Write) -> Result<(), StoreError> {
-    layer::write_tree(tree, out)
+/// Writes whole trees, merged, as one uncompressed archive in canonical form, each below its place:
+/// `--output type=tar`.
+pub fn write_trees(trees: &[(TreePath, Tree)], out: impl Write) -> Result<(), StoreError> {
+    layer::write_trees(trees, out)
 }
 
 fn has_compression(descriptor: &Descriptor, encoding: LayerEncoding) -> bool {

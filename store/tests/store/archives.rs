@@ -420,7 +420,7 @@ fn a_tree_is_one_archive() {
     let base = unpack(&store, &store.scratch(), &Tar::new().file("a", "1").file("b", "2").finish());
     let top = unpack(&store, &base, &Tar::new().file(".wh.a", "").hard_link("c", "b").finish());
     let mut archive = Vec::new();
-    store::write_tree(&top.tree(), &mut archive).unwrap();
+    store::write_trees(&[(store::TreePath::root(), top.tree())], &mut archive).unwrap();
     insta::assert_snapshot!(listing(&archive), @r"
     0 644 1000 1 0 b -
     1 644 1000 0 0 c b

@@ -129,13 +129,19 @@ fn key_value(text: &str) -> (String, String) {
     (name.to_owned(), value.to_owned())
 }
 
+/// The variable that sets the time of everything that is made; it is passed on without being asked for
+/// (reproducible-builds.org, "SOURCE_DATE_EPOCH"; buildx does the same).
+const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
+
 /// `NAME=VALUE`, or `NAME` for a variable of the environment. One that is not set is not passed.
 fn build_args(flags: &[String], environment: &Environment) -> BTreeMap<String, String> {
     let value = |flag: &String| match flag.split_once('=') {
         Some((name, value)) => Some((name.to_owned(), value.to_owned())),
         None => Some((flag.clone(), environment.variable(flag)?.to_owned())),
     };
-    flags.iter().filter_map(value).collect()
+    let epoch =
+        environment.variable(SOURCE_DATE_EPOCH).map(|value| (SOURCE_DATE_EPOCH.to_owned(), value.to_owned()));
+    epoch.into_iter().chain(flags.iter().filter_map(value)).collect()
 }
 
 /// The proxies for `RUN` steps: those of the user, and those of the build arguments over them.
