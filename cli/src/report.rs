@@ -285,7 +285,7 @@ mod tests {
 
     fn finding(rule: Option<&'static str>, message: &str, instruction: &str, focus: &str) -> Finding {
         let (span, focus) = (Some(span(instruction)), Some(span(focus)));
-        Finding { rule, message: message.into(), span, focus, help: None }
+        Finding { rule, url: None, message: message.into(), span, focus, help: None }
     }
 
     fn step() -> StepError {

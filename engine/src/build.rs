@@ -6,7 +6,7 @@ use std::sync::Arc;
 use executor::{Output, Session};
 use graph::{Pins, VertexId};
 use parser::{Dockerfile, Severity};
-use planner::{Plan, PlanError, PlanOptions, Planned};
+use planner::{Plan, PlanError, PlanOptions, Planned, StageSelection};
 use solver::{Bypass, Job, SolveError};
 
 use crate::contexts::{self, Contexts};
@@ -16,7 +16,7 @@ use crate::event::Events;
 use crate::export::{self, blocking};
 use crate::missing;
 use crate::options;
-use crate::outcome::{DockerfileText, Finding, Location, Outcome};
+use crate::outcome::{Checked, DockerfileText, Finding, Location, Outcome};
 use crate::progress::Progress;
 use crate::request::{self, BuildRequest};
 
@@ -27,15 +27,8 @@ impl Engine {
     /// completed stays in the cache.
     pub async fn build(&self, request: BuildRequest, events: &Events) -> Result<Outcome, BuildError> {
         let progress = Progress::new(events);
-        let text = progress.begin("[internal] load build definition");
-        let text = Arc::new(text.end(contexts::read_dockerfile(&request.dockerfile))?);
-        let (dockerfile, warnings) = parse(&text)?;
-        let mut contexts = Contexts::open(&request.context, &request.dockerfile)?;
-        let options = options::plan_options(&request, &mut contexts)?;
-        let session = self.executor.session(options::session_options(&request, &contexts, &options));
-
-        let plan = Planning { text: &text, dockerfile: &dockerfile, options: &options, warnings: &warnings };
-        let plan = plan.run(&session, &progress).await?;
+        let prepared = self.prepare(&request, StageSelection::Target, &progress).await?;
+        let Prepared { text, warnings, contexts, session, plan, is_multi_platform } = prepared;
         if options::shares_the_network(&plan) {
             progress.warn("RUN steps share the network of this machine");
         }
@@ -50,10 +43,51 @@ impl Engine {
             let assembled = blocking(move || export::assemble(&store, &target, &root, epoch)).await;
             images.push(assembled.map_err(|source| BuildError::failed("assemble the image", source))?);
         }
-        let images = export::run(self, &request, images, options.is_multi_platform(), &progress).await?;
-        let warnings = warnings.into_iter().chain(plan.warnings.iter().map(Finding::from)).collect();
+        let images = export::run(self, &request, images, is_multi_platform, &progress).await?;
         Ok(Outcome { dockerfile: text, images, tags: request.tags, warnings })
     }
+
+    /// Looks at the Dockerfile without building it: at all stages, or at those that the target needs.
+    pub async fn check(&self, request: BuildRequest, events: &Events) -> Result<Checked, BuildError> {
+        let stages = match request.target {
+            Some(_) => StageSelection::Target,
+            None => StageSelection::All,
+        };
+        let prepared = self.prepare(&request, stages, &Progress::new(events)).await?;
+        Ok(Checked { dockerfile: prepared.text, findings: prepared.warnings })
+    }
+
+    /// Everything up to the plan.
+    async fn prepare(
+        &self,
+        request: &BuildRequest,
+        stages: StageSelection,
+        progress: &Progress,
+    ) -> Result<Prepared, BuildError> {
+        let step = progress.begin("[internal] load build definition");
+        let text = Arc::new(step.end(contexts::read_dockerfile(&request.dockerfile))?);
+        let (dockerfile, mut warnings) = parse(&text)?;
+        let mut contexts = Contexts::open(&request.context, &request.dockerfile)?;
+        let mut options = options::plan_options(request, &mut contexts)?;
+        options.stages = stages;
+        let session = self.executor.session(options::session_options(request, &contexts, &options));
+        let planning =
+            Planning { text: &text, dockerfile: &dockerfile, options: &options, warnings: &warnings };
+        let plan = planning.run(&session, progress).await?;
+        warnings.extend(plan.warnings.iter().map(Finding::from));
+        let is_multi_platform = options.is_multi_platform();
+        Ok(Prepared { text, warnings, contexts, session, plan, is_multi_platform })
+    }
+}
+
+/// A build that only has to be carried out.
+struct Prepared {
+    text: Arc<DockerfileText>,
+    warnings: Vec<Finding>,
+    contexts: Contexts,
+    session: Session,
+    plan: Plan,
+    is_multi_platform: bool,
 }
 
 /// Parses the text; gives the tree and the parser's warnings.

@@ -9,6 +9,7 @@ impl From<Diagnostic> for Finding {
     fn from(diagnostic: Diagnostic) -> Self {
         Self {
             rule: None,
+            url: None,
             message: diagnostic.message,
             span: Some(diagnostic.span),
             focus: Some(diagnostic.span),
@@ -21,6 +22,7 @@ impl From<&Problem> for Finding {
     fn from(problem: &Problem) -> Self {
         Self {
             rule: None,
+            url: None,
             message: problem.fault.to_string(),
             span: problem.span,
             focus: problem.focus,
@@ -33,6 +35,7 @@ impl From<&Warning> for Finding {
     fn from(warning: &Warning) -> Self {
         Self {
             rule: Some(warning.rule.name()),
+            url: Some(warning.rule.url()),
             message: warning.message.clone(),
             span: Some(warning.span),
             focus: None,

@@ -38,7 +38,7 @@ pub mod run;
 pub use engine::{Engine, EngineConfig, OpenError};
 pub use error::{BuildError, IgnoreRule, MissingSource, StepError};
 pub use event::{Event, EventReceiver, Events, StepNumber, StepResult, Stream};
-pub use outcome::{BuiltImage, DockerfileText, Finding, Location, Outcome};
+pub use outcome::{BuiltImage, Checked, DockerfileText, Finding, Location, Outcome};
 pub use request::{BuildRequest, Export};
 
 /// Values of other crates that are part of this interface.

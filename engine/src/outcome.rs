@@ -18,6 +18,15 @@ pub struct Outcome {
     pub warnings: Vec<Finding>,
 }
 
+/// A Dockerfile that was checked and can be built.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The Dockerfile, for excerpts.
+    pub dockerfile: Arc<DockerfileText>,
+    /// What the rules for Dockerfiles have to say, in the order of the text.
+    pub findings: Vec<Finding>,
+}
+
 /// One image of a build.
 #[derive(Clone, Debug)]
 pub struct BuiltImage {
@@ -52,6 +61,8 @@ pub struct Location {
 pub struct Finding {
     /// The name of the rule, if it is a warning.
     pub rule: Option<&'static str>,
+    /// Where the rule is explained.
+    pub url: Option<String>,
     /// One line.
     pub message: String,
     /// The instruction that it is about; none if it is about the build's options.

@@ -1,5 +1,6 @@
 //! `builder build`.
 
+mod check;
 mod context;
 mod limits;
 mod metadata;
@@ -93,6 +94,9 @@ pub(crate) struct BuildArgs {
     /// What RUN steps may ask for: network.host, security.insecure (repeatable)
     #[arg(long, value_name = "ENTITLEMENT", value_delimiter = ',')]
     allow: Vec<String>,
+    /// Check the Dockerfile by the rules for Dockerfiles, and build nothing
+    #[arg(long)]
+    check: bool,
     /// Print nothing but the id of the image
     #[arg(short = 'q', long)]
     quiet: bool,
@@ -107,9 +111,13 @@ pub(crate) fn run(arguments: BuildArgs, session: &Session<'_>) -> Result<ExitCod
     let mode = if arguments.quiet { Mode::Quiet } else { Mode::choose(arguments.progress, environment) };
     let iidfile = arguments.iidfile.as_deref().map(|path| environment.absolute(path));
     let metadata_file = arguments.metadata_file.as_deref().map(|path| environment.absolute(path));
+    let check = arguments.check;
     let request = arguments.into_request(environment, &mut io::stdin())?;
 
     let engine = session.engine()?;
+    if check {
+        return super::runtime()?.block_on(check::run(&engine, request));
+    }
     let outcome = super::runtime()?.block_on(build(&engine, request, mode, environment))?;
 
     if let Some(path) = iidfile {
