@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use walkdir::WalkDir;
 
 /// Every crate, the level it is on, and the crates of the workspace that it may use.
 const LEVELS: &[(&str, u8, &[&str])] = &[
@@ -49,23 +50,12 @@ fn workspace() -> PathBuf {
 }
 
 fn sources() -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    let mut folders: Vec<PathBuf> = LEVELS
-        .iter()
-        .map(|(name, ..)| *name)
-        .chain(DEVELOPMENT.iter().copied())
-        .map(|name| workspace().join(name))
+    let crates = LEVELS.iter().map(|(name, ..)| *name).chain(DEVELOPMENT.iter().copied());
+    let mut files: Vec<PathBuf> = crates
+        .flat_map(|name| WalkDir::new(workspace().join(name)))
+        .map(|entry| entry.expect("a folder of the workspace").into_path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
         .collect();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).expect("a folder of the workspace") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                files.push(path);
-            }
-        }
-    }
     assert!(files.len() > 30, "the walk found only {} files", files.len());
     files.sort();
     files
