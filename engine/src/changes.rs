@@ -25,11 +25,17 @@ pub enum ChangeError {
 /// `FROM scratch`, because that is what is planned.
 pub(crate) fn apply(changes: &[String], platform: &Platform) -> Result<ContainerConfig, ChangeError> {
     let mut text = "FROM scratch\n".to_owned();
-    let mut config = plan(&text, "", platform)?;
+    let unchanged = plan(&text, "", platform)?;
+    let mut config = unchanged.clone();
     for change in changes {
         text.push_str(change);
         text.push('\n');
         config = plan(&text, change, platform)?;
+    }
+    // What a Dockerfile gives to every image, asked or not, is no change.
+    config.env.retain(|variable| !unchanged.env.contains(variable));
+    if config.working_dir == unchanged.working_dir {
+        config.working_dir.clear();
     }
     Ok(config)
 }
@@ -84,6 +90,11 @@ mod tests {
         assert_eq!(config.variable("C"), Some("1"));
         assert_eq!((config.user.as_str(), config.working_dir.as_str()), ("app", "/w"));
         assert!(config.exposed_ports.contains("80/tcp"));
+    }
+
+    #[test]
+    fn without_changes_there_is_no_config() {
+        assert_eq!(changed(&[]).unwrap(), image::ContainerConfig::default());
     }
 
     #[test]

@@ -80,6 +80,8 @@ impl Download {
                     }
                 }
                 Ok(None) => return self.finish().map(|()| None),
+                // Nothing is left to ask for: the end alone was lost.
+                Err(_) if self.received == self.size => return self.finish().map(|()| None),
                 Err(failure) => self.backoff.pause(failure).await?,
             }
         }
