@@ -18,7 +18,7 @@ use crate::missing;
 use crate::options;
 use crate::outcome::{Checked, DockerfileText, Finding, Location, Outcome};
 use crate::progress::Progress;
-use crate::request::{self, BuildRequest};
+use crate::request::{self, BuildRequest, DockerfileSource};
 
 impl Engine {
     /// Builds what the request asks for.
@@ -199,11 +199,15 @@ impl Solving<'_> {
 
     /// Where the vertices stand in the Dockerfile, for the explanation of misses.
     fn positions(&self) -> HashMap<VertexId, cache::Position> {
+        let dockerfile = match &self.request.dockerfile {
+            DockerfileSource::File { path, .. } => path.display().to_string(),
+            DockerfileSource::Text { display, .. } => display.clone(),
+        };
         let position = |(vertex, steps): (VertexId, &[planner::Step])| {
             let position = &steps.first()?.position;
             let stage = format!("{} {}", position.stage, position.platform);
             let ordinal = u32::try_from(position.ordinal).unwrap_or(u32::MAX);
-            Some((vertex, cache::Position { dockerfile: self.text.display.clone(), stage, ordinal }))
+            Some((vertex, cache::Position { dockerfile: dockerfile.clone(), stage, ordinal }))
         };
         self.plan.steps.iter().filter_map(position).collect()
     }
