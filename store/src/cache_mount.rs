@@ -1,6 +1,7 @@
 //! Directories that outlive builds: `RUN --mount=type=cache`.
 //!
 //! ```text
+//! ROOT/cache-mounts/<sha256 of the id>/        flock: exclusive while the data is made
 //! ROOT/cache-mounts/<sha256 of the id>/id      the id, as text
 //! ROOT/cache-mounts/<sha256 of the id>/lock    flock: shared by its users, exclusive for `locked` ones
 //! ROOT/cache-mounts/<sha256 of the id>/data    what is mounted
@@ -77,14 +78,7 @@ impl Store {
             let lock = store::open_lock(&path)?;
             match sharing {
                 Sharing::Locked => lock.lock().attempt("lock", &path)?,
-                Sharing::Shared => {
-                    // To make the data needs the lock alone; afterwards it is shared.
-                    if !home.join("data").exists() {
-                        lock.lock().attempt("lock", &path)?;
-                        self.seed(&home, id, seed)?;
-                    }
-                    lock.lock_shared().attempt("lock", &path)?;
-                }
+                Sharing::Shared => lock.lock_shared().attempt("lock", &path)?,
                 Sharing::Private => match lock.try_lock() {
                     Ok(()) => {}
                     Err(TryLockError::WouldBlock) => {
@@ -94,16 +88,20 @@ impl Store {
                     Err(TryLockError::Error(error)) => return Err(error).attempt("lock", path),
                 },
             }
-            if sharing != Sharing::Shared {
-                self.seed(&home, id, seed)?;
-            }
+            self.seed(&home, id, seed)?;
             return Ok(CacheMount { directory: home.join("data"), _lock: lock });
         }
     }
 
-    /// Makes the data, unless it is there. The caller holds the lock alone.
+    /// Makes the data, unless it is there. Shared users may come here together, and hold their locks
+    /// until their processes end: a lock of the directory itself lets one of them make the data.
     fn seed(&self, home: &Path, id: &str, seed: &CacheSeed) -> Result<(), StoreError> {
         let data = home.join("data");
+        if data.exists() {
+            return Ok(());
+        }
+        let making = File::open(home).attempt("open", home)?;
+        making.lock().attempt("lock", home)?;
         if data.exists() {
             return Ok(());
         }

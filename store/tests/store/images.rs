@@ -118,6 +118,17 @@ fn an_image_remembers_where_it_came_from() {
 }
 
 #[test]
+fn a_shared_cache_is_made_while_another_user_has_it() {
+    let (_root, store) = store();
+    let seed = CacheSeed { attributes: attributes(0o755, 1), content: None };
+    let first = store.cache_mount("id", Sharing::Shared, &seed).unwrap();
+    // As far as a second user got that began when there was no data yet.
+    std::fs::remove_dir(first.directory()).unwrap();
+    let second = store.cache_mount("id", Sharing::Shared, &seed).unwrap();
+    assert!(second.directory().is_dir());
+}
+
+#[test]
 fn cache_mounts_are_seeded_once_and_shared_as_asked() {
     let (_root, store) = store();
     let content = crate::disk::snapshot(&store, &store.scratch(), |editor| {
