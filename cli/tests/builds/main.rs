@@ -1,0 +1,13 @@
+//! `builder build`, in real sandboxes, from nothing but a static busybox.
+//!
+//! - [`stages`]: what is built, what is cached, what runs at the same time
+//! - [`exports`]: other programs accept what is exported
+//! - [`failures`]: what is printed, and what is left, when a build fails
+//! - [`interruptions`]: what is left when a build is interrupted or killed
+#![expect(clippy::print_stderr, reason = "a test that cannot run says so")]
+
+mod exports;
+mod failures;
+mod interruptions;
+mod project;
+mod stages;
