@@ -59,7 +59,7 @@ impl CacheMount {
 }
 
 impl Store {
-    /// The cache of that name, made from the seed when it is new. Blocks while somebody else has it and
+    /// The cache of that name, made from the seed when it is new. None while somebody else has it and
     /// `sharing` is [`Sharing::Locked`], or while somebody has it to itself and `sharing` is
     /// [`Sharing::Shared`].
     pub fn cache_mount(
@@ -67,7 +67,7 @@ impl Store {
         id: &str,
         sharing: Sharing,
         seed: &CacheSeed,
-    ) -> Result<CacheMount, StoreError> {
+    ) -> Result<Option<CacheMount>, StoreError> {
         let name = Digest::of(id.as_bytes()).hex();
         let mut number = 0_u32;
         loop {
@@ -76,20 +76,21 @@ impl Store {
             store::make_private_directory(&home)?;
             let path = home.join("lock");
             let lock = store::open_lock(&path)?;
-            match sharing {
-                Sharing::Locked => lock.lock().attempt("lock", &path)?,
-                Sharing::Shared => lock.lock_shared().attempt("lock", &path)?,
-                Sharing::Private => match lock.try_lock() {
-                    Ok(()) => {}
-                    Err(TryLockError::WouldBlock) => {
-                        number += 1;
-                        continue;
-                    }
-                    Err(TryLockError::Error(error)) => return Err(error).attempt("lock", path),
-                },
+            let locked = match sharing {
+                Sharing::Shared => lock.try_lock_shared(),
+                Sharing::Private | Sharing::Locked => lock.try_lock(),
+            };
+            match locked {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) if sharing == Sharing::Private => {
+                    number += 1;
+                    continue;
+                }
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(error).attempt("lock", path),
             }
             self.seed(&home, id, seed)?;
-            return Ok(CacheMount { directory: home.join("data"), _lock: lock });
+            return Ok(Some(CacheMount { directory: home.join("data"), _lock: lock }));
         }
     }
 

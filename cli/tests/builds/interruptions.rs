@@ -94,6 +94,28 @@ fn an_interrupted_build_leaves_nothing() {
 }
 
 #[test]
+fn a_build_that_waits_for_another_can_be_interrupted() {
+    let text = "FROM busybox\nRUN --mount=type=cache,target=/cache,sharing=locked echo begun\n";
+    let Some(project) = Project::with_busybox(text) else { return };
+    let _ = project.build(&[]).success();
+    let caches = fs::read_dir(project.directory().join("store/cache-mounts")).expect("a cache was made");
+    let cache = caches.flatten().next().expect("a cache was made").path();
+    let lock = File::open(cache.join("lock")).expect("every cache has a lock");
+    lock.lock().expect("nobody has it");
+
+    let mut command = project.command(&["build", "--progress=plain", "--no-cache", "context"]);
+    let mut child = command.stderr(Stdio::piped()).spawn().expect("the program can be started");
+    let mut progress = BufReader::new(child.stderr.take().expect("it is piped"));
+    let mut line = String::new();
+    while !line.contains(" RUN --mount") {
+        line.clear();
+        assert_ne!(progress.read_line(&mut line).expect("a pipe can be read"), 0, "the build ended");
+    }
+    signal(&child, Signal::INT);
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+}
+
+#[test]
 fn what_a_killed_build_leaves_is_removed_by_the_next() {
     let mark = mark();
     let Some(project) = Project::with_busybox(&blocking(&mark)) else { return };

@@ -49,6 +49,12 @@ pub enum ExecError {
         /// Which input it was looked for in.
         input: InputIndex,
     },
+    /// Somebody else has a cache that the process needs to itself, or has it to themselves. The step waits.
+    #[error("cache mount {id} is in use")]
+    CacheInUse {
+        /// Its name.
+        id: String,
+    },
     /// A required secret was not given to the build.
     #[error("secret {id}: not found")]
     SecretNotFound {

@@ -18,6 +18,8 @@ pub(crate) mod ssh;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use graph::exec::{Exec, NetworkMode, SecurityMode, Ulimit};
 use image::user::ResolvedUser;
@@ -50,14 +52,42 @@ pub(crate) async fn run(
 ) -> Result<Snapshot, ExecError> {
     let sandbox = session.executor.shared.sandbox.clone();
     let command = exec.args.join(" ");
-    let (exec, session) = (exec.clone(), session.clone());
-    let prepared = blocking(move || prepare(&session, &exec, &base, &inputs)).await?;
+    let prepared = prepare_when_possible(session, exec, base, inputs).await?;
     let (exit, prepared) = process::run(sandbox, prepared, &command, log).await?;
     if !exit.success() {
         return Err(ExecError::Exited { command, code: exit.shell_code() });
     }
     let Prepared { draft, .. } = prepared;
     Ok(blocking(move || draft.commit()).await?)
+}
+
+/// How often a step that needs a cache to itself looks whether it is free. The kernel can wait for a lock, but
+/// a thread that waits there cannot be told that the build was canceled.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
+/// Prepares the step, as soon as others have left the caches that it mounts. Between two attempts it holds
+/// none of them: steps that lock the same caches in another order do not wait for each other for ever.
+async fn prepare_when_possible(
+    session: &Session,
+    exec: &Exec,
+    base: Snapshot,
+    inputs: Vec<Output>,
+) -> Result<Prepared, ExecError> {
+    let needed = Arc::new((session.clone(), exec.clone(), base, inputs));
+    loop {
+        let needed = Arc::clone(&needed);
+        let prepared = blocking(move || {
+            let (session, exec, base, inputs) = &*needed;
+            prepare(session, exec, base, inputs)
+        });
+        match prepared.await {
+            Err(ExecError::CacheInUse { id }) => {
+                tracing::debug!(id, "the cache is in use");
+                tokio::time::sleep(BETWEEN_LOOKS).await;
+            }
+            prepared => return prepared,
+        }
+    }
 }
 
 /// Makes the draft, the mounts and the specification.

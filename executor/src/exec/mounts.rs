@@ -65,7 +65,7 @@ pub(crate) struct Sources<'a> {
 }
 
 impl Mounts {
-    /// Prepares all mounts of the operation. Waits for the locks of cache mounts.
+    /// Prepares all mounts of the operation, or fails with [`ExecError::CacheInUse`].
     pub(crate) fn prepare(exec: &Exec, sources: &Sources<'_>) -> Result<Self, ExecError> {
         let mut mounts = Self::default();
         mounts.name_files(exec, sources.options);
@@ -196,6 +196,7 @@ impl Mounts {
             graph::exec::Sharing::Locked => store::Sharing::Locked,
         };
         let mounted = sources.store.cache_mount(&cache.id, sharing, &seed)?;
+        let mounted = mounted.ok_or_else(|| ExecError::CacheInUse { id: cache.id.clone() })?;
         let kind = sandbox::MountKind::Bind {
             source: mounted.directory().to_owned(),
             read_only: cache.read_only,

@@ -121,10 +121,10 @@ fn an_image_remembers_where_it_came_from() {
 fn a_shared_cache_is_made_while_another_user_has_it() {
     let (_root, store) = store();
     let seed = CacheSeed { attributes: attributes(0o755, 1), content: None };
-    let first = store.cache_mount("id", Sharing::Shared, &seed).unwrap();
+    let first = store.cache_mount("id", Sharing::Shared, &seed).unwrap().unwrap();
     // As far as a second user got that began when there was no data yet.
     std::fs::remove_dir(first.directory()).unwrap();
-    let second = store.cache_mount("id", Sharing::Shared, &seed).unwrap();
+    let second = store.cache_mount("id", Sharing::Shared, &seed).unwrap().unwrap();
     assert!(second.directory().is_dir());
 }
 
@@ -137,18 +137,21 @@ fn cache_mounts_are_seeded_once_and_shared_as_asked() {
     });
     let entry = content.tree().get(&path("seed")).unwrap();
     let seed = CacheSeed { attributes: attributes(0o711, 1), content: entry };
-    let first = store.cache_mount("/root/.cache", Sharing::Shared, &seed).unwrap();
+    let first = store.cache_mount("/root/.cache", Sharing::Shared, &seed).unwrap().unwrap();
     assert_eq!(std::fs::read(first.directory().join("sub/file")).unwrap(), b"seed");
     std::fs::write(first.directory().join("sub/file"), "used").unwrap();
-    let second = store.cache_mount("/root/.cache", Sharing::Shared, &seed).unwrap();
+    let second = store.cache_mount("/root/.cache", Sharing::Shared, &seed).unwrap().unwrap();
     assert_eq!(second.directory(), first.directory());
     assert_eq!(std::fs::read(second.directory().join("sub/file")).unwrap(), b"used");
-    let private = store.cache_mount("/root/.cache", Sharing::Private, &seed).unwrap();
+    let private = store.cache_mount("/root/.cache", Sharing::Private, &seed).unwrap().unwrap();
     assert_ne!(private.directory(), first.directory(), "somebody else has the first one");
     let directory = first.directory().to_owned();
     drop((first, second));
-    let again = store.cache_mount("/root/.cache", Sharing::Private, &seed).unwrap();
+    let again = store.cache_mount("/root/.cache", Sharing::Private, &seed).unwrap().unwrap();
     assert_eq!(again.directory(), directory);
-    let other = store.cache_mount("/root/.cache2", Sharing::Locked, &seed).unwrap();
+    let other = store.cache_mount("/root/.cache2", Sharing::Locked, &seed).unwrap().unwrap();
     assert_ne!(other.directory(), directory);
+    for sharing in [Sharing::Locked, Sharing::Shared] {
+        assert!(store.cache_mount("/root/.cache2", sharing, &seed).unwrap().is_none(), "it is in use");
+    }
 }
