@@ -4,10 +4,12 @@
 //! - [`exports`]: other programs accept what is exported
 //! - [`failures`]: what is printed, and what is left, when a build fails
 //! - [`interruptions`]: what is left when a build is interrupted or killed
+//! - [`rootless`]: builds of ordinary users
 #![expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 
 mod exports;
 mod failures;
 mod interruptions;
 mod project;
+mod rootless;
 mod stages;

@@ -1,0 +1,123 @@
+//! Builds of ordinary users.
+//!
+//! Root takes the part of `nobody`, who may not see the build directory: the program is copied.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+use crate::project::{BUILDER, Project};
+
+/// An ordinary user that every distribution has.
+const NOBODY: u32 = 65534;
+
+const DOCKERFILE: &str = "\
+FROM scratch
+COPY busybox /bin/busybox
+RUN [\"/bin/busybox\", \"--install\", \"-s\", \"/bin\"]
+COPY <<EOF /etc/passwd
+root:x:0:0::/root:/bin/sh
+user:x:1000:1000::/home/user:/bin/sh
+EOF
+RUN id -u > /id && rm /bin/cat && ln -s busybox /bin/cat
+";
+
+/// A project that `nobody` owns, and a program that `nobody` may execute.
+struct OrdinaryUser {
+    project: Project,
+    _programs: TempDir,
+}
+
+impl OrdinaryUser {
+    fn new(dockerfile: &str) -> Option<Self> {
+        if !fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0) {
+            eprintln!("SKIPPED: only root can take the part of another user");
+            return None;
+        }
+        let programs = tempfile::tempdir().expect("a temporary directory");
+        fs::set_permissions(programs.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
+        let program = programs.path().join("builder");
+        fs::copy(BUILDER, &program).expect("the program is there");
+        let project = Project::of_program(&program, dockerfile)?;
+        give(project.directory());
+        let user = Self { project, _programs: programs };
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "true"]).uid(NOBODY).gid(NOBODY);
+        if !command.output().is_ok_and(|output| output.status.success()) {
+            eprintln!("SKIPPED: ordinary users may not make user namespaces here");
+            return None;
+        }
+        Some(user)
+    }
+
+    /// Runs `builder` as that user.
+    fn builder(&self, arguments: &[&str]) -> Output {
+        let mut command = self.project.command(arguments);
+        command.uid(NOBODY).gid(NOBODY).output().expect("the program can be started")
+    }
+
+    /// The same in a mount namespace in which the user has subordinate ids.
+    fn builder_with_ranges(&self, arguments: &[&str]) -> Output {
+        self.project.write("ranges", "nobody:200000:65536\n").expect("the directory is ours");
+        let builder = self.project.command(arguments);
+        let script = "mount --bind ranges /etc/subuid && mount --bind ranges /etc/subgid && \
+                      exec setpriv --reuid 65534 --regid 65534 --clear-groups \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", script, "sh"]).arg(builder.get_program()).args(arguments);
+        command.env_clear().envs(builder.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(self.project.directory()).output().expect("the program can be started")
+    }
+}
+
+/// Makes `nobody` the owner of a directory and all that is in it.
+fn give(path: &Path) {
+    chown(path, Some(NOBODY), Some(NOBODY)).expect("root may");
+    if path.is_dir() {
+        fs::read_dir(path).expect("root may").flatten().for_each(|entry| give(&entry.path()));
+    }
+}
+
+#[track_caller]
+fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn without_subordinate_ids_there_is_one_user() {
+    let Some(user) = OrdinaryUser::new(DOCKERFILE) else { return };
+    stdout(&user.builder(&["build", "-t", "app", "context"]));
+    assert_eq!(stdout(&user.builder(&["run", "app", "cat", "/id"])), "0\n");
+    stdout(&user.builder(&["build", "--output", "type=tar,dest=app.tar", "context"]));
+    let listed = user.project.tool("tar", &["--numeric-owner", "-tvf", "app.tar"]).expect("tar is there");
+    assert!(listed.lines().all(|line| line.contains(" 0/0 ")), "{listed}");
+    // What lies on the disk belongs to the user.
+    let owner = fs::metadata(user.project.directory().join("store/layers")).expect("it was made").uid();
+    assert_eq!(owner, NOBODY);
+
+    user.project.dockerfile(&format!("{DOCKERFILE}USER user\nRUN id -u\n"));
+    let other = user.builder(&["build", "context"]);
+    let errors = String::from_utf8_lossy(&other.stderr);
+    assert_eq!(other.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("is not mapped"), "{errors}");
+}
+
+#[test]
+fn with_subordinate_ids_there_are_many_users() {
+    if !Path::new("/usr/bin/newuidmap").exists() {
+        eprintln!("SKIPPED: newuidmap is missing (package uidmap)");
+        return;
+    }
+    let text = format!("{DOCKERFILE}WORKDIR /home/user\nRUN chown user:1000 .\nUSER user\nRUN touch mine\n");
+    let Some(user) = OrdinaryUser::new(&text) else { return };
+    stdout(&user.builder_with_ranges(&["build", "-t", "app", "context"]));
+    assert_eq!(stdout(&user.builder_with_ranges(&["run", "app", "id", "-u"])), "1000\n");
+    stdout(&user.builder_with_ranges(&["build", "--output", "type=tar,dest=app.tar", "context"]));
+    let listed = user.project.tool("tar", &["--numeric-owner", "-tvf", "app.tar"]).expect("tar is there");
+    let of_user: Vec<_> = listed.lines().filter(|line| line.contains(" 1000/1000 ")).collect();
+    assert_eq!(of_user.len(), 2, "{listed}");
+}
