@@ -1,15 +1,19 @@
 //! `builder build`, in real sandboxes, from nothing but a static busybox.
 //!
 //! - [`stages`]: what is built, what is cached, what runs at the same time
+//! - [`steps`]: build arguments, users, ignored files, and secrets, which leave no trace
+//! - [`bases`]: images that come from archives, and what is built on them
 //! - [`exports`]: other programs accept what is exported
 //! - [`failures`]: what is printed, and what is left, when a build fails
 //! - [`interruptions`]: what is left when a build is interrupted or killed
 //! - [`rootless`]: builds of ordinary users
 #![expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 
+mod bases;
 mod exports;
 mod failures;
 mod interruptions;
 mod project;
 mod rootless;
 mod stages;
+mod steps;
