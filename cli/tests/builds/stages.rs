@@ -116,6 +116,16 @@ fn stages_that_need_not_wait_run_at_the_same_time() {
 }
 
 #[test]
+fn a_step_may_mount_a_cache_twice() {
+    for sharing in ["shared", "private", "locked"] {
+        let mount = |target| format!("--mount=type=cache,id=twice,sharing={sharing},target={target}");
+        let text = format!("FROM busybox\nRUN {} {} touch /a/x && ls /b/x\n", mount("/a"), mount("/b"));
+        let Some(project) = Project::with_busybox(&text) else { return };
+        let _ = project.build(&[]).success();
+    }
+}
+
+#[test]
 fn stages_that_nobody_needs_are_not_built() {
     let text = "FROM busybox AS broken\nRUN false\nFROM busybox AS good\nRUN true\nFROM broken\n";
     let Some(project) = Project::with_busybox(text) else { return };

@@ -15,6 +15,7 @@
 //! on their directory. Mount points are made by the store in a layer that is thrown away; those that
 //! lie on another mount are left to the sandbox.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use graph::exec::{BindAccess, CacheMount, Exec, Mount, MountKind, MountOwner};
@@ -38,6 +39,8 @@ pub(crate) struct Mounts {
     pub(crate) env: Vec<(String, String)>,
     /// What must live as long as the process.
     kept: Vec<Box<dyn Owned>>,
+    /// The directories of the caches that are kept, by id.
+    caches: BTreeMap<String, PathBuf>,
 }
 
 /// One mount, with the kind of its mount point.
@@ -183,27 +186,19 @@ impl Mounts {
         cache: &CacheMount,
         sources: &Sources<'_>,
     ) -> Result<(), ExecError> {
-        let MountOwner { uid, gid, mode } = cache.owner;
-        let content = match &cache.initial {
-            Some((input, path)) => Some(sources.entry(*input, path)?),
-            None => None,
+        // A step takes a cache once, however often it mounts it: it would wait for itself.
+        let directory = if let Some(directory) = self.caches.get(&cache.id) {
+            directory.clone()
+        } else {
+            let mounted = acquire(cache, sources)?;
+            let directory = mounted.directory().to_owned();
+            self.kept.push(Box::new(mounted));
+            self.caches.insert(cache.id.clone(), directory.clone());
+            directory
         };
-        let attributes = Attributes { mode, uid, gid, mtime: Timestamp::now() };
-        let seed = store::CacheSeed { attributes, content };
-        let sharing = match cache.sharing {
-            graph::exec::Sharing::Shared => store::Sharing::Shared,
-            graph::exec::Sharing::Private => store::Sharing::Private,
-            graph::exec::Sharing::Locked => store::Sharing::Locked,
-        };
-        let mounted = sources.store.cache_mount(&cache.id, sharing, &seed)?;
-        let mounted = mounted.ok_or_else(|| ExecError::CacheInUse { id: cache.id.clone() })?;
-        let kind = sandbox::MountKind::Bind {
-            source: mounted.directory().to_owned(),
-            read_only: cache.read_only,
-            recursive: false,
-        };
+        let kind =
+            sandbox::MountKind::Bind { source: directory, read_only: cache.read_only, recursive: false };
         self.plan(target, MountPointKind::Directory, kind);
-        self.kept.push(Box::new(mounted));
         Ok(())
     }
 
@@ -262,4 +257,22 @@ pub(crate) fn read_secret(id: &str, secret: &SecretSource) -> Result<Vec<u8>, Ex
             source,
         }),
     }
+}
+
+/// A cache for one step.
+fn acquire(cache: &CacheMount, sources: &Sources<'_>) -> Result<store::CacheMount, ExecError> {
+    let MountOwner { uid, gid, mode } = cache.owner;
+    let content = match &cache.initial {
+        Some((input, path)) => Some(sources.entry(*input, path)?),
+        None => None,
+    };
+    let attributes = Attributes { mode, uid, gid, mtime: Timestamp::now() };
+    let seed = store::CacheSeed { attributes, content };
+    let sharing = match cache.sharing {
+        graph::exec::Sharing::Shared => store::Sharing::Shared,
+        graph::exec::Sharing::Private => store::Sharing::Private,
+        graph::exec::Sharing::Locked => store::Sharing::Locked,
+    };
+    let mounted = sources.store.cache_mount(&cache.id, sharing, &seed)?;
+    mounted.ok_or_else(|| ExecError::CacheInUse { id: cache.id.clone() })
 }
