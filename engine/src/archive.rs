@@ -10,14 +10,15 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use image::{
-    Compression, Descriptor, DiffId, Digest, History, ImageConfig, ImageId, Index, Manifest, MediaType,
-    Platform, Reference, Timestamp,
+    Compression, Descriptor, Digest, History, ImageConfig, ImageId, Index, Manifest, MediaType, Platform,
+    Reference, Timestamp,
 };
 use serde::Deserialize;
 use store::{NewImage, Snapshot, StoreError};
 
 use crate::changes::{self, ChangeError};
 use crate::engine::Engine;
+use crate::export::blob_path;
 
 /// Why an archive could not be taken in.
 #[derive(Debug, thiserror::Error)]
@@ -104,13 +105,8 @@ impl Engine {
         let comment = "imported by builder".to_owned();
         config.history = vec![History { created, comment, ..History::default() }];
         let bytes = config.to_bytes();
-        let image = self.store.put_image(&NewImage {
-            config: &bytes,
-            top: &root,
-            manifest: None,
-            layers: &[],
-            repository: None,
-        })?;
+        let image =
+            self.store.put_image(&NewImage { config: &bytes, top: &root, manifest: None, origin: None })?;
         if let Some(tag) = tag {
             self.store.tag(&tag.clone().with_default_tag(), image.id)?;
         }
@@ -141,7 +137,7 @@ impl Engine {
             let Some((descriptor, manifest, bytes)) = parts.manifest(named)? else { continue };
             let tags: Vec<Reference> = name_of(named).into_iter().collect();
             let config = parts.blob(manifest.config.digest)?;
-            let layers = manifest.layers.iter().map(|layer| (blob_path(layer.digest), layer.clone()));
+            let layers = manifest.layers.iter().map(|layer| (blob_path(&layer.digest), layer.clone()));
             let id = self.take_in(parts, &config, layers.collect(), Some((descriptor, &bytes)))?;
             for tag in &tags {
                 self.store.tag(tag, id)?;
@@ -191,16 +187,14 @@ impl Engine {
             return Err(ArchiveError::LayerCount { layers: layers.len(), diff_ids: diff_ids.len() });
         }
         let mut root: Snapshot = self.store.scratch();
-        let mut known: Vec<(DiffId, Descriptor)> = Vec::new();
         for ((part, descriptor), diff_id) in layers.into_iter().zip(diff_ids) {
             let mut writer = self.store.blobs().writer()?;
             io::copy(&mut parts.open(&part)?, &mut writer).map_err(ArchiveError::Read)?;
             writer.commit(Some(descriptor.digest))?;
             root = self.store.unpack(&root, self.store.blobs().open(&descriptor.digest)?, *diff_id)?;
             self.store.add_layer_blob(*diff_id, &descriptor)?;
-            known.push((*diff_id, descriptor));
         }
-        let image = NewImage { config, top: &root, manifest, layers: &[], repository: None };
+        let image = NewImage { config, top: &root, manifest, origin: None };
         Ok(self.store.put_image(&image)?.id)
     }
 }
@@ -280,7 +274,7 @@ impl Parts {
     }
 
     fn blob(&self, digest: Digest) -> Result<Vec<u8>, ArchiveError> {
-        let part = blob_path(digest);
+        let part = blob_path(&digest);
         let bytes = self.read(&part)?;
         let found = Digest::of(&bytes);
         if found == digest { Ok(bytes) } else { Err(ArchiveError::Digest { part, found }) }
@@ -317,11 +311,6 @@ impl Parts {
         let best = index.manifests.iter().filter(|one| rank(one).is_some()).min_by_key(rank);
         best.map(|descriptor| self.manifest(descriptor)).transpose().map(Option::flatten)
     }
-}
-
-/// The name of a blob in a layout.
-fn blob_path(digest: Digest) -> String {
-    format!("blobs/sha256/{}", digest.hex())
 }
 
 /// The name of an entry without `./` and `..`.

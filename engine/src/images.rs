@@ -122,12 +122,17 @@ pub(crate) struct LocalImage {
     pub(crate) root: Snapshot,
 }
 
-/// Finds an image by name or id.
+/// Finds an image by name or id, with its config and layers.
 pub(crate) fn find(store: &Store, name: &str) -> Result<LocalImage, ImageError> {
-    let record = store.find_image(name)?.ok_or_else(|| ImageError::NotFound(name.to_owned()))?;
+    let record = record(store, name)?;
     let config = config(store, record.id)?;
     let root = store.snapshot(record.top)?.ok_or(ImageError::LayersMissing(record.id))?;
     Ok(LocalImage { record, config, root })
+}
+
+/// Finds an image by name or id.
+fn record(store: &Store, name: &str) -> Result<ImageRecord, ImageError> {
+    store.find_image(name)?.ok_or_else(|| ImageError::NotFound(name.to_owned()))
 }
 
 fn config(store: &Store, id: ImageId) -> Result<ImageConfig, ImageError> {
@@ -136,7 +141,7 @@ fn config(store: &Store, id: ImageId) -> Result<ImageConfig, ImageError> {
 }
 
 impl Engine {
-    /// All images, newest first.
+    /// All images, in the order of the store.
     pub fn images(&self) -> Result<Vec<ImageSummary>, ImageError> {
         let mut images = Vec::new();
         for record in self.store.images()? {
@@ -149,20 +154,19 @@ impl Engine {
                 tags: record.tags,
             });
         }
-        images.sort_by(|one, other| (other.created, &one.tags).cmp(&(one.created, &other.tags)));
         Ok(images)
     }
 
     /// Gives an image one more name, which it takes from another image if need be.
     pub fn tag(&self, name: &str, tag: &Reference) -> Result<(), ImageError> {
-        let record = self.store.find_image(name)?.ok_or_else(|| ImageError::NotFound(name.to_owned()))?;
+        let record = record(&self.store, name)?;
         Ok(self.store.tag(&tag.clone().with_default_tag(), record.id)?)
     }
 
     /// Removes a name, and the image with its last name. By id, the image goes if it has at most
     /// one name, or with `force`.
     pub fn remove_image(&self, name: &str, force: bool) -> Result<Vec<Removed>, ImageError> {
-        let record = self.store.find_image(name)?.ok_or_else(|| ImageError::NotFound(name.to_owned()))?;
+        let record = record(&self.store, name)?;
         let reference = name.parse::<Reference>().ok().map(Reference::with_default_tag);
         let mut removed = Vec::new();
         if let Some(reference) = reference.filter(|reference| record.tags.contains(reference)) {

@@ -1,7 +1,7 @@
 //! `builder pull`: an image from a registry into the local store.
 
 use image::{Digest, ImageId, Platform, Reference};
-use store::{NewImage, StoreError};
+use store::{NewImage, Origin, StoreError};
 
 use crate::engine::Engine;
 use crate::event::Events;
@@ -47,8 +47,7 @@ impl Engine {
             config: &pulled.config,
             top: &pulled.snapshot,
             manifest: Some((pulled.manifest.clone(), &pulled.manifest_bytes)),
-            layers: &pulled.layers,
-            repository: Some(reference.repository()),
+            origin: Some(Origin { repository: reference.repository(), layers: &pulled.layers }),
         })?;
         if reference.tag().is_some() {
             self.store.tag(&reference, image.id)?;

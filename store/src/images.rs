@@ -7,7 +7,7 @@
 use std::time::{Duration, SystemTime};
 
 use image::{Descriptor, DiffId, Digest, ImageId, Reference, Repository};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
 use crate::database::{first_text, now, parse, parse_json};
@@ -24,10 +24,17 @@ pub struct NewImage<'a> {
     pub top: &'a Snapshot,
     /// The manifest that the image came with, or was exported as.
     pub manifest: Option<(Descriptor, &'a [u8])>,
-    /// Compressed forms of the layers that `repository` is known to have.
+    /// Where the image came from, if that is a registry.
+    pub origin: Option<Origin<'a>>,
+}
+
+/// The repository that an image came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// The repository.
+    pub repository: &'a Repository,
+    /// The compressed forms of the layers that it has.
     pub layers: &'a [(DiffId, Descriptor)],
-    /// Where the image came from.
-    pub repository: Option<&'a Repository>,
 }
 
 /// An image in the store.
@@ -77,16 +84,12 @@ impl Store {
                     params![id.to_string(), image.top.id().to_string(), now(), manifest],
                 )
                 .database("record an image")?;
-            for (diff_id, descriptor) in image.layers {
-                let Some(repository) = image.repository else { break };
-                transaction
-                    .execute(
-                        "INSERT OR IGNORE INTO remote_layers (diff_id, repository, descriptor) VALUES (?1, ?2, ?3)",
-                        params![diff_id.to_string(), repository.to_string(), to_json(descriptor)?],
-                    )
-                    .database("record where a layer is")?;
-            }
-            Ok(())
+            image.origin.iter().try_for_each(|origin| {
+                let mut layers = origin.layers.iter();
+                layers.try_for_each(|(diff_id, descriptor)| {
+                    insert_remote_layer(transaction, *diff_id, descriptor, origin.repository)
+                })
+            })
         })?;
         self.image(id)?.ok_or(StoreError::ImageMissing(id))
     }
@@ -98,14 +101,7 @@ impl Store {
         descriptor: &Descriptor,
         repository: &Repository,
     ) -> Result<(), StoreError> {
-        self.database()
-            .connection()
-            .execute(
-                "INSERT OR IGNORE INTO remote_layers (diff_id, repository, descriptor) VALUES (?1, ?2, ?3)",
-                params![diff_id.to_string(), repository.to_string(), to_json(descriptor)?],
-            )
-            .database("record where a layer is")?;
-        Ok(())
+        insert_remote_layer(&self.database().connection(), diff_id, descriptor, repository)
     }
 
     /// Where compressed forms of a layer are known to be.
@@ -281,6 +277,21 @@ impl Store {
         let rows = statement.query_map([argument], first_text).database("list the images")?;
         rows.map(|id| parse("image id", &id.database("list the images")?)).collect()
     }
+}
+
+fn insert_remote_layer(
+    connection: &Connection,
+    diff_id: DiffId,
+    descriptor: &Descriptor,
+    repository: &Repository,
+) -> Result<(), StoreError> {
+    connection
+        .execute(
+            "INSERT OR IGNORE INTO remote_layers (diff_id, repository, descriptor) VALUES (?1, ?2, ?3)",
+            params![diff_id.to_string(), repository.to_string(), to_json(descriptor)?],
+        )
+        .database("record where a layer is")?;
+    Ok(())
 }
 
 /// A tag as the database has it: the full form.

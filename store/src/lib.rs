@@ -52,7 +52,7 @@ pub use decompress::{decompress, is_archive};
 pub use draft::{Draft, MountPoint, MountPointKind, Stack};
 pub use editor::{Editor, Made, Resolved};
 pub use error::{ArchiveProblem, StoreError};
-pub use images::{ImageRecord, NewImage, RemoteLayer};
+pub use images::{ImageRecord, NewImage, Origin, RemoteLayer};
 pub use metadata::{Attributes, Device, Inode, Kind, Timestamp};
 pub use pack::{LayerEncoding, PackedLayer, write_trees};
 pub use path::TreePath;

@@ -58,8 +58,7 @@ pub(crate) fn put_into_store(
     image: &AssembledImage,
     tags: &[Reference],
 ) -> Result<(), StoreError> {
-    let new =
-        NewImage { config: &image.config, top: &image.root, manifest: None, layers: &[], repository: None };
+    let new = NewImage { config: &image.config, top: &image.root, manifest: None, origin: None };
     store.put_image(&new)?;
     tags.iter().try_for_each(|tag| store.tag(tag, image.id))
 }

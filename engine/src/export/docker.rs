@@ -8,7 +8,7 @@ use serde::Serialize;
 use store::Store;
 
 use crate::export::PackedImage;
-use crate::export::layout::{Layout, append_bytes};
+use crate::export::layout::{Layout, append_bytes, blob_path};
 use crate::export::oci::finish;
 use crate::export::output::{self, OutputError};
 use crate::request::Destination;
@@ -30,11 +30,10 @@ pub(crate) fn write(
     layout: &Layout,
     destination: &Destination,
 ) -> Result<(), OutputError> {
-    let path = |digest: image::Digest| format!("blobs/sha256/{}", digest.hex());
     let entry = Entry {
-        config: path(image.manifest.config.digest),
+        config: blob_path(&image.manifest.config.digest),
         repo_tags: names.iter().map(Reference::familiar).collect(),
-        layers: image.manifest.layers.iter().map(|layer| path(layer.digest)).collect(),
+        layers: image.manifest.layers.iter().map(|layer| blob_path(&layer.digest)).collect(),
     };
     let manifest = serde_json::to_vec(&[entry]).expect("an entry has only string keys");
     output::write(destination, |out| {

@@ -77,7 +77,7 @@ impl Layout {
         for digest in &self.blobs {
             let size = store.blobs().size(digest)?.ok_or(store::StoreError::BlobMissing(*digest))?;
             let file = store.blobs().open(digest)?;
-            append_file(archive, &format!("blobs/sha256/{}", digest.hex()), size, file).map_err(failed)?;
+            append_file(archive, &blob_path(digest), size, file).map_err(failed)?;
         }
         append_bytes(archive, "index.json", &self.index).map_err(failed)?;
         append_bytes(archive, "oci-layout", LAYOUT).map_err(failed)
@@ -86,10 +86,9 @@ impl Layout {
     /// Writes the layout into a directory; blobs that are there already stay.
     pub(crate) fn write_directory(&self, store: &Store, directory: &Path) -> Result<(), OutputError> {
         let failed = |source| OutputError::Write { destination: directory.display().to_string(), source };
-        let blobs = directory.join("blobs/sha256");
-        fs::create_dir_all(&blobs).map_err(failed)?;
+        fs::create_dir_all(directory.join("blobs/sha256")).map_err(failed)?;
         for digest in &self.blobs {
-            let path = blobs.join(digest.hex());
+            let path = directory.join(blob_path(digest));
             if path.exists() {
                 continue;
             }
@@ -98,6 +97,11 @@ impl Layout {
         write_file(&directory.join("oci-layout"), &mut &LAYOUT[..]).map_err(failed)?;
         write_file(&directory.join("index.json"), &mut self.index.as_slice()).map_err(failed)
     }
+}
+
+/// The name of a blob in a layout.
+pub(crate) fn blob_path(digest: &Digest) -> String {
+    format!("blobs/sha256/{}", digest.hex())
 }
 
 /// Writes a file that appears when it is complete.

@@ -29,6 +29,7 @@ use std::path::Path;
 use image::Platform;
 
 pub(crate) use assemble::{AssembledImage, assemble, put_into_store};
+pub(crate) use layout::blob_path;
 pub(crate) use manifest::{PackedImage, pack, repack};
 
 use crate::engine::Engine;

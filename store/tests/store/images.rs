@@ -4,11 +4,11 @@ use std::io::Write;
 
 use crate::disk::{attributes, path, store};
 use image::{Descriptor, Digest, ImageId, MediaType, Reference};
-use store::{CacheSeed, NewImage, Sharing, Store, StoreError};
+use store::{CacheSeed, NewImage, Origin, Sharing, Store, StoreError};
 
 fn put(store: &Store, config: &str) -> ImageId {
     let (scratch, config) = (store.scratch(), config.as_bytes());
-    let image = NewImage { config, top: &scratch, manifest: None, layers: &[], repository: None };
+    let image = NewImage { config, top: &scratch, manifest: None, origin: None };
     store.put_image(&image).expect("a config can be stored").id
 }
 
@@ -97,8 +97,7 @@ fn an_image_remembers_where_it_came_from() {
         config: b"{}",
         top: &scratch,
         manifest: Some((descriptor.clone(), manifest)),
-        layers: &[(diff_id, layer.clone())],
-        repository: Some(from.repository()),
+        origin: Some(Origin { repository: from.repository(), layers: &[(diff_id, layer.clone())] }),
     };
     let image = store.put_image(&new).unwrap();
     store.tag(&from, image.id).unwrap();
@@ -110,7 +109,7 @@ fn an_image_remembers_where_it_came_from() {
     let elsewhere = reference(&format!("registry.example/other@{}", descriptor.digest));
     assert!(store.resolve_tag(&elsewhere).unwrap().is_none());
 
-    let again = NewImage { config: b"{}", top: &scratch, manifest: None, layers: &[], repository: None };
+    let again = NewImage { config: b"{}", top: &scratch, manifest: None, origin: None };
     assert_eq!(store.put_image(&again).unwrap().manifest, Some(descriptor), "what is known stays known");
     let wrong = Descriptor::of(MediaType::OciManifest, b"other");
     let lying = NewImage { manifest: Some((wrong, manifest)), ..new };
