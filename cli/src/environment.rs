@@ -8,14 +8,6 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The variables that tell programs which proxies to use; programs read both spellings.
-const PROXY_VARIABLES: [&str; 5] = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"];
-
-/// Whether `name` is a variable that tells programs which proxy to use.
-pub(crate) fn is_proxy_variable(name: &str) -> bool {
-    PROXY_VARIABLES.iter().any(|known| name.eq_ignore_ascii_case(known))
-}
-
 /// What a command may know of its surroundings.
 #[derive(Clone, Debug)]
 pub(crate) struct Environment {
@@ -43,6 +35,16 @@ impl Environment {
     /// A variable that is set to valid text.
     pub(crate) fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(Path::new(name).as_os_str())?.to_str()
+    }
+
+    /// What a flag `NAME=VALUE` sets, or `NAME` for the value that the user's variable has. None
+    /// where the user has no such variable.
+    pub(crate) fn assignment(&self, flag: &str) -> Option<(String, String)> {
+        let (name, value) = match flag.split_once('=') {
+            Some(pair) => pair,
+            None => (flag, self.variable(flag)?),
+        };
+        Some((name.to_owned(), value.to_owned()))
     }
 
     /// A variable that is set to something, taken as a path.
@@ -101,7 +103,7 @@ impl Environment {
     /// The proxies that the user's own programs use, by the names of their variables.
     pub(crate) fn proxies(&self) -> BTreeMap<String, String> {
         let texts = self.variables.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)));
-        let proxies = texts.filter(|(name, value)| is_proxy_variable(name) && !value.is_empty());
+        let proxies = texts.filter(|(name, value)| engine::is_proxy_variable(name) && !value.is_empty());
         proxies.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 }

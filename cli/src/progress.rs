@@ -1,7 +1,8 @@
 //! What the user sees while a build runs, on standard error.
 //!
-//! The engine sends [`Event`]s; a [`Renderer`] turns them into text. [`Progress`] brings the two
-//! together in a task of its own, so that a slow terminal does not slow down the build.
+//! The engine sends [`Event`]s; a [`Renderer`] turns them into text. [`show`] brings the two
+//! together, with the renderer in a task of its own, so that a slow terminal does not slow down the
+//! build.
 //!
 //! - [`plain`]: every line once, for log files
 //! - [`tty`]: one line a step, redrawn in place, for terminals
@@ -14,11 +15,13 @@ mod tty;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use engine::{Event, EventReceiver};
+use engine::{Event, EventReceiver, Events};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::environment::Environment;
+use crate::interrupt;
+use crate::report::Failure;
 
 /// How often a renderer is told that time went by.
 const TICK: Duration = Duration::from_millis(100);
@@ -58,22 +61,35 @@ pub(crate) trait Renderer: Send {
     fn finish(&mut self, now: Duration) -> io::Result<()>;
 }
 
+/// Runs `work` to its end, or to the first signal, and shows the events that it sends.
+pub(crate) async fn show<T>(
+    mode: Mode,
+    environment: &Environment,
+    work: impl AsyncFnOnce(&Events) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let (events, receiver) = Events::channel();
+    let progress = Progress::start(mode, environment, receiver);
+    let result = interrupt::until_interrupted(work(&events)).await;
+    progress.finish().await;
+    result
+}
+
 /// A renderer at work.
-pub(crate) struct Progress {
+struct Progress {
     ended: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
 impl Progress {
     /// Starts to show what comes out of `events`.
-    pub(crate) fn start(mode: Mode, environment: &Environment, events: EventReceiver) -> Self {
+    fn start(mode: Mode, environment: &Environment, events: EventReceiver) -> Self {
         let (ended, end) = oneshot::channel();
         let task = tokio::spawn(follow(renderer(mode, environment), events, end));
         Self { ended, task }
     }
 
     /// Shows what was sent so far and ends.
-    pub(crate) async fn finish(self) {
+    async fn finish(self) {
         let _ = self.ended.send(());
         // The task fails only if a renderer panics; the result of the build counts all the same.
         let _ = self.task.await;

@@ -44,6 +44,7 @@ pub use request::{BuildRequest, Export};
 /// Values of other crates that are part of this interface.
 pub use executor::{SecretSource, SecretValue};
 pub use graph::exec::Ulimit;
+pub use planner::options::is_proxy_variable;
 pub use runtime::command::Volume;
 pub use runtime::{Container, RunError as ContainerError, RunOptions};
 pub use sandbox::rootless::{Identity, enter as enter_user_namespace};

@@ -43,8 +43,7 @@ pub(crate) fn plan_options(
     if let Bypass::Stages(stages) = &request.bypass {
         options.uncached_stages.clone_from(stages);
     }
-    // `--network=host` is a wish of whoever starts the build, and so is its own permission.
-    if request.entitlements.network_host || request.network == DefaultNetwork::Host {
+    if request.entitlements.network_host {
         options.allowed.push(Entitlement::NetworkHost);
     }
     if request.entitlements.security_insecure {

@@ -44,7 +44,7 @@ pub struct BuildRequest {
     pub secrets: BTreeMap<String, SecretSource>,
     /// Sockets of ssh agents by id.
     pub ssh_agents: BTreeMap<String, PathBuf>,
-    /// Proxy variables for `RUN` steps, never recorded anywhere.
+    /// Proxy variables for `RUN` steps, never recorded anywhere. Build arguments of these names win.
     pub proxy_variables: BTreeMap<String, String>,
     /// What dangerous things `RUN` steps may ask for (`--allow`).
     pub entitlements: Entitlements,

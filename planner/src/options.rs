@@ -137,11 +137,16 @@ impl PlanOptions {
     /// without a trace in history or cache key, so they are no part of the plan: the session
     /// passes them on.
     pub fn proxy_variables(&self) -> Vec<(&str, &str)> {
-        const NAMES: [&str; 5] = ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"];
         self.build_args
             .iter()
-            .filter(|(name, _)| NAMES.contains(&name.to_ascii_lowercase().as_str()))
+            .filter(|(name, _)| is_proxy_variable(name))
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect()
     }
+}
+
+/// Whether programs learn from a variable of this name which proxy to use; they read both spellings.
+pub fn is_proxy_variable(name: &str) -> bool {
+    const NAMES: [&str; 5] = ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"];
+    NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
 }

@@ -12,12 +12,8 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use engine::{BuildRequest, Engine, Events, Outcome};
-
 use super::Session;
-use crate::environment::Environment;
-use crate::interrupt;
-use crate::progress::{Mode, Progress};
+use crate::progress::{self, Mode};
 use crate::report::{self, Failure};
 
 /// Build an image from a Dockerfile
@@ -116,9 +112,11 @@ pub(crate) fn run(arguments: BuildArgs, session: &Session<'_>) -> Result<ExitCod
 
     let engine = session.engine()?;
     if check {
-        return super::runtime()?.block_on(check::run(&engine, request));
+        return check::run(&engine, request, environment);
     }
-    let outcome = super::runtime()?.block_on(build(&engine, request, mode, environment))?;
+    let building =
+        progress::show(mode, environment, async |events| Ok(engine.build(request, events).await?));
+    let outcome = super::runtime()?.block_on(building)?;
 
     if let Some(path) = iidfile {
         metadata::write_image_id(&path, &outcome)?;
@@ -134,18 +132,4 @@ pub(crate) fn run(arguments: BuildArgs, session: &Session<'_>) -> Result<ExitCod
         report::print_warnings(&outcome);
     }
     Ok(ExitCode::SUCCESS)
-}
-
-async fn build(
-    engine: &Engine,
-    request: BuildRequest,
-    mode: Mode,
-    environment: &Environment,
-) -> Result<Outcome, Failure> {
-    let (events, receiver) = Events::channel();
-    let progress = Progress::start(mode, environment, receiver);
-    let work = async { engine.build(request, &events).await.map_err(Failure::from) };
-    let result = interrupt::until_interrupted(work).await;
-    progress.finish().await;
-    result
 }

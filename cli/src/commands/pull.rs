@@ -2,11 +2,8 @@
 
 use std::process::ExitCode;
 
-use engine::Events;
-
 use super::Session;
-use crate::interrupt;
-use crate::progress::{Mode, Progress};
+use crate::progress::{self, Mode};
 use crate::report::Failure;
 
 /// Fetch an image from its registry
@@ -28,14 +25,10 @@ pub(crate) fn run(arguments: &PullArgs, session: &Session<'_>) -> Result<ExitCod
     let platform = session.platform(arguments.platform.as_deref())?;
     let engine = session.engine()?;
     let mode = if arguments.quiet { Mode::Quiet } else { Mode::Auto };
-    let pulled = super::runtime()?.block_on(async {
-        let (events, receiver) = Events::channel();
-        let progress = Progress::start(mode, session.environment, receiver);
-        let work = async { engine.pull(&reference, &platform, &events).await.map_err(Failure::from_error) };
-        let result = interrupt::until_interrupted(work).await;
-        progress.finish().await;
-        result
-    })?;
+    let pulling = progress::show(mode, session.environment, async |events| {
+        engine.pull(&reference, &platform, events).await.map_err(Failure::from_error)
+    });
+    let pulled = super::runtime()?.block_on(pulling)?;
     if arguments.quiet {
         return super::print(&format!("{reference}\n"));
     }

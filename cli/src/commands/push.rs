@@ -2,11 +2,8 @@
 
 use std::process::ExitCode;
 
-use engine::Events;
-
 use super::Session;
-use crate::interrupt;
-use crate::progress::{Mode, Progress};
+use crate::progress::{self, Mode};
 use crate::report::Failure;
 
 /// Send an image to the registry that its name has
@@ -27,14 +24,10 @@ pub(crate) fn run(arguments: &PushArgs, session: &Session<'_>) -> Result<ExitCod
     if !arguments.quiet {
         super::print(&format!("The push refers to repository [{}]\n", reference.repository()))?;
     }
-    let pushed = super::runtime()?.block_on(async {
-        let (events, receiver) = Events::channel();
-        let progress = Progress::start(mode, session.environment, receiver);
-        let work = async { engine.push(&reference, &events).await.map_err(Failure::from_error) };
-        let result = interrupt::until_interrupted(work).await;
-        progress.finish().await;
-        result
-    })?;
+    let pushing = progress::show(mode, session.environment, async |events| {
+        engine.push(&reference, events).await.map_err(Failure::from_error)
+    });
+    let pushed = super::runtime()?.block_on(pushing)?;
     if arguments.quiet {
         return super::print(&format!("{reference}\n"));
     }

@@ -7,12 +7,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use engine::run::RunError;
-use engine::{ContainerError, Engine, Events, RunOptions, SandboxError, Stdio, StdioStream, Volume};
+use engine::{ContainerError, Engine, RunOptions, SandboxError, Stdio, StdioStream, Volume};
 use image::{ImagePath, Reference};
 
 use super::Session;
-use crate::interrupt;
-use crate::progress::{Mode, Progress};
+use crate::progress::{self, Mode};
 use crate::report::{Failure, NOT_EXECUTABLE, NOT_FOUND, RUN_FAILED};
 
 /// Run a command in a new container
@@ -97,22 +96,14 @@ fn pull_if_missing(engine: &Engine, image: &str, session: &Session<'_>) -> Resul
     let reference: Reference = super::reference(image)?;
     super::print_error(&format!("Unable to find image '{}' locally\n", reference.familiar()));
     let platform = session.platform(None)?;
-    super::runtime()?.block_on(async {
-        let (events, receiver) = Events::channel();
-        let progress = Progress::start(Mode::Auto, session.environment, receiver);
-        let work = async { engine.pull(&reference, &platform, &events).await.map_err(Failure::from_error) };
-        let result = interrupt::until_interrupted(work).await;
-        progress.finish().await;
-        result.map(drop)
-    })
+    let pulling = progress::show(Mode::Auto, session.environment, async |events| {
+        engine.pull(&reference, &platform, events).await.map_err(Failure::from_error)
+    });
+    super::runtime()?.block_on(pulling).map(drop)
 }
 
 fn options(arguments: &RunArgs, session: &Session<'_>) -> Result<RunOptions, Failure> {
     let environment = session.environment;
-    let variable = |flag: &String| match flag.split_once('=') {
-        Some((name, value)) => Some((name.to_owned(), value.to_owned())),
-        None => Some((flag.clone(), environment.variable(flag)?.to_owned())),
-    };
     let volume = |flag: &String| volume(flag, |path| environment.absolute(Path::new(path)));
     let without_network = match arguments.network.as_deref() {
         None | Some("host") => false,
@@ -124,7 +115,7 @@ fn options(arguments: &RunArgs, session: &Session<'_>) -> Result<RunOptions, Fai
     Ok(RunOptions {
         command: Vec::new(),
         entrypoint: arguments.entrypoint.clone(),
-        env: arguments.env.iter().filter_map(variable).collect(),
+        env: arguments.env.iter().filter_map(|flag| environment.assignment(flag)).collect(),
         working_directory: arguments.workdir.clone(),
         user: arguments.user.clone(),
         volumes: arguments.volumes.iter().map(volume).collect::<Result<_, _>>()?,

@@ -3,19 +3,25 @@
 use std::process::ExitCode;
 
 use engine::outcome::{Checked, Finding, Location};
-use engine::{BuildRequest, Engine, Events};
+use engine::{BuildRequest, Engine};
 
+use crate::commands;
+use crate::environment::Environment;
 use crate::excerpt;
-use crate::interrupt;
+use crate::progress::{self, Mode};
 use crate::report::Failure;
 
 /// Checks the Dockerfile. Warnings, too, make the exit code 1, so that scripts can tell.
-pub(super) async fn run(engine: &Engine, request: BuildRequest) -> Result<ExitCode, Failure> {
+pub(super) fn run(
+    engine: &Engine,
+    request: BuildRequest,
+    environment: &Environment,
+) -> Result<ExitCode, Failure> {
     // What is loaded for a check is not worth a line.
-    let (events, _) = Events::channel();
-    let work = async { engine.check(request, &events).await.map_err(Failure::from) };
-    let checked = interrupt::until_interrupted(work).await?;
-    crate::commands::print(&text(&checked))?;
+    let checking =
+        progress::show(Mode::None, environment, async |events| Ok(engine.check(request, events).await?));
+    let checked = commands::runtime()?.block_on(checking)?;
+    commands::print(&text(&checked))?;
     Ok(ExitCode::from(u8::from(!checked.findings.is_empty())))
 }
 

@@ -8,7 +8,7 @@ use image::{Platform, Reference};
 
 use super::{BuildArgs, context, limits, output, session};
 use crate::commands;
-use crate::environment::{self, Environment};
+use crate::environment::Environment;
 use crate::report::Failure;
 
 impl BuildArgs {
@@ -25,7 +25,6 @@ impl BuildArgs {
         if self.iidfile.is_some() && platforms.len() > 1 {
             return usage("--iidfile holds one id, and a build for several platforms has several");
         }
-        let build_args = build_args(&self.build_args, environment);
         let network = network(self.network.as_deref())?;
         let context = context::main(self.file.as_deref(), &self.context, environment, input)?;
         Ok(BuildRequest {
@@ -34,8 +33,8 @@ impl BuildArgs {
             named_contexts: context::named(&self.build_contexts, environment)?,
             target: self.target.clone().filter(|target| !target.is_empty()),
             platforms,
-            proxy_variables: proxies(&build_args, environment),
-            build_args,
+            proxy_variables: environment.proxies(),
+            build_args: build_args(&self.build_args, environment),
             labels: self.labels.iter().map(|label| key_value(label)).collect(),
             tags,
             exports,
@@ -135,21 +134,8 @@ const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
 
 /// `NAME=VALUE`, or `NAME` for a variable of the environment. One that is not set is not passed.
 fn build_args(flags: &[String], environment: &Environment) -> BTreeMap<String, String> {
-    let value = |flag: &String| match flag.split_once('=') {
-        Some((name, value)) => Some((name.to_owned(), value.to_owned())),
-        None => Some((flag.clone(), environment.variable(flag)?.to_owned())),
-    };
-    let epoch =
-        environment.variable(SOURCE_DATE_EPOCH).map(|value| (SOURCE_DATE_EPOCH.to_owned(), value.to_owned()));
-    epoch.into_iter().chain(flags.iter().filter_map(value)).collect()
-}
-
-/// The proxies for `RUN` steps: those of the user, and those of the build arguments over them.
-fn proxies(build_args: &BTreeMap<String, String>, environment: &Environment) -> BTreeMap<String, String> {
-    let mut proxies = environment.proxies();
-    let given = build_args.iter().filter(|(name, _)| environment::is_proxy_variable(name));
-    proxies.extend(given.map(|(name, value)| (name.clone(), value.clone())));
-    proxies
+    let names = std::iter::once(SOURCE_DATE_EPOCH).chain(flags.iter().map(String::as_str));
+    names.filter_map(|flag| environment.assignment(flag)).collect()
 }
 
 fn network(flag: Option<&str>) -> Result<DefaultNetwork, Failure> {
