@@ -81,9 +81,7 @@ pub(crate) async fn push_blobs(
         }
         if let Some(diff_id) = diff_id {
             for known in store.remote_layers(diff_id)? {
-                let same_registry = known.repository.registry() == repository.registry();
-                if same_registry
-                    && known.repository != *repository
+                if known.repository != *repository
                     && known.descriptor.digest == descriptor.digest
                     && client.mount_blob(repository, &known.repository, descriptor.digest).await?
                 {

@@ -133,10 +133,7 @@ impl Authorizer {
 fn realm_url(attempt: &Attempt, realm: &str) -> Result<Url, RegistryError> {
     let url = Url::parse(realm).ok();
     url.filter(|url| url.scheme() == "https" || (url.scheme() == "http" && attempt.repository.is_loopback()))
-        .ok_or_else(|| RegistryError::Malformed {
-            attempt: Box::new(attempt.clone()),
-            problem: format!("{realm:?} is no https address of a token server"),
-        })
+        .ok_or_else(|| attempt.malformed(format!("{realm:?} is no https address of a token server")))
 }
 
 fn basic(username: &str, password: &str) -> HeaderValue {
@@ -147,11 +144,8 @@ fn basic(username: &str, password: &str) -> HeaderValue {
 }
 
 fn bearer(attempt: &Attempt, token: &str) -> Result<HeaderValue, RegistryError> {
-    let mut value =
-        HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| RegistryError::Malformed {
-            attempt: Box::new(attempt.clone()),
-            problem: "the token is no header value".to_owned(),
-        })?;
+    let mut value = HeaderValue::try_from(format!("Bearer {token}"))
+        .map_err(|_| attempt.malformed("the token is no header value"))?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -195,9 +189,9 @@ impl TokenRequest<'_> {
         let answer: Option<TokenAnswer> = serde_json::from_slice(&answer).ok();
         let token =
             answer.and_then(|answer| answer.token.filter(|token| !token.is_empty()).or(answer.access_token));
-        token.ok_or_else(|| RegistryError::Malformed {
-            attempt: Box::new(attempt.clone()),
-            problem: format!("no token in the answer of {}", self.realm.host_str().unwrap_or_default()),
+        token.ok_or_else(|| {
+            let host = self.realm.host_str().unwrap_or_default();
+            attempt.malformed(format!("no token in the answer of {host}"))
         })
     }
 

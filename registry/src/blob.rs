@@ -15,7 +15,7 @@ use reqwest::{Method, Response, StatusCode};
 use crate::authorization::Scopes;
 use crate::error::{Action, Attempt, RegistryError};
 use crate::retry::Backoff;
-use crate::transport::{Call, Transport, address, next_part};
+use crate::transport::{Call, Payload, Transport, address, next_part};
 
 /// The bytes of a blob.
 ///
@@ -95,13 +95,10 @@ impl Download {
             let range = HeaderValue::try_from(format!("bytes={}-", self.received));
             call.headers.insert(RANGE, range.expect("digits are a header value"));
         }
-        let response = self.transport.send(&call).await?;
+        let response = self.transport.send(&call, &Payload::Empty).await?;
         let start = if response.status() == StatusCode::PARTIAL_CONTENT {
             range_start(response.headers()).filter(|start| *start <= self.received).ok_or_else(|| {
-                RegistryError::Malformed {
-                    attempt: Box::new(self.attempt.clone()),
-                    problem: format!("another range than the one from byte {}", self.received),
-                }
+                self.attempt.malformed(format!("another range than the one from byte {}", self.received))
             })?
         } else {
             0

@@ -12,7 +12,7 @@ use crate::blob::{self, BlobStream};
 use crate::credentials::Credentials;
 use crate::error::{Action, Attempt, RegistryError};
 use crate::retry::RetryPolicy;
-use crate::transport::{Call, Connections, Transport, address, read_limited};
+use crate::transport::{Call, Connections, Payload, Transport, address, read_limited};
 
 /// The largest manifest that is read, in bytes; registries refuse larger ones too (distribution
 /// spec, "Pushing Manifests").
@@ -118,7 +118,7 @@ impl Client {
         let attempt = Attempt::new(Action::CheckBlob(digest), repository);
         let scopes = Scopes::pull(repository);
         let url = address(&attempt, &format!("blobs/{digest}"))?;
-        match self.transport.send(&Call::new(&attempt, &scopes, Method::HEAD, url)).await {
+        match self.transport.send(&Call::new(&attempt, &scopes, Method::HEAD, url), &Payload::Empty).await {
             Ok(_) => Ok(true),
             Err(RegistryError::NotFound { .. }) => Ok(false),
             Err(error) => Err(error),
@@ -134,7 +134,7 @@ impl Client {
         let scopes = Scopes::pull(&attempt.repository);
         let mut call = Call::new(attempt, &scopes, method, address(attempt, &format!("manifests/{name}"))?);
         call.headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
-        self.transport.send(&call).await
+        self.transport.send(&call, &Payload::Empty).await
     }
 }
 
@@ -190,19 +190,17 @@ struct Shape {
 /// The media type of a manifest: from the header, which its own field must not contradict, or a
 /// manifest of one kind could pass for another (OCI image spec, "Media Type Conflicts").
 fn media_type(attempt: &Attempt, headers: &HeaderMap, bytes: &[u8]) -> Result<MediaType, RegistryError> {
-    let malformed =
-        |problem: String| RegistryError::Malformed { attempt: Box::new(attempt.clone()), problem };
     let shape: Shape =
-        serde_json::from_slice(bytes).map_err(|error| malformed(format!("no manifest: {error}")))?;
+        serde_json::from_slice(bytes).map_err(|error| attempt.malformed(format!("no manifest: {error}")))?;
     match (content_type(headers), shape.media_type) {
         (Some(header), Some(field)) if header != field => {
-            Err(malformed(format!("the header says {header}, the manifest {field}")))
+            Err(attempt.malformed(format!("the header says {header}, the manifest {field}")))
         }
         (_, Some(named)) | (Some(named), None) => Ok(named),
         (None, None) => match (shape.manifests, shape.layers) {
             (Some(_), None) => Ok(MediaType::OciIndex),
             (None, Some(_)) => Ok(MediaType::OciManifest),
-            _ => Err(malformed("neither a manifest nor an index".to_owned())),
+            _ => Err(attempt.malformed("neither a manifest nor an index".to_owned())),
         },
     }
 }

@@ -46,6 +46,11 @@ impl Attempt {
     pub(crate) fn new(action: Action, repository: &Repository) -> Self {
         Self { action, repository: repository.clone() }
     }
+
+    /// The error of an answer to this attempt that is not of the protocol's form.
+    pub(crate) fn malformed(&self, problem: impl Into<String>) -> RegistryError {
+        RegistryError::Malformed { attempt: Box::new(self.clone()), problem: problem.into() }
+    }
 }
 
 impl fmt::Display for Attempt {

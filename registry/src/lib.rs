@@ -34,3 +34,4 @@ pub use credentials::{Anonymous, Credential, CredentialError, Credentials};
 pub use docker_config::DockerConfig;
 pub use error::{Action, Attempt, RegistryError};
 pub use retry::RetryPolicy;
+pub use transport::http_client;

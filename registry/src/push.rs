@@ -37,7 +37,7 @@ impl Client {
         url.query_pairs_mut().append_pair("mount", &digest.to_string()).append_pair("from", from.path());
         let mut call = Call::new(&attempt, &scopes, Method::POST, url);
         call.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-        match self.transport.send(&call).await {
+        match self.transport.send(&call, &Payload::Empty).await {
             Ok(response) => Ok(response.status() == StatusCode::CREATED),
             Err(
                 RegistryError::Unauthorized { .. }
@@ -100,20 +100,10 @@ impl Client {
         let scopes = Scopes::push(reference.repository());
         let url = address(&attempt, &format!("manifests/{name}"))?;
         let mut call = Call::new(&attempt, &scopes, Method::PUT, url);
-        let content_type =
-            HeaderValue::try_from(media_type.as_str()).map_err(|_| RegistryError::Malformed {
-                attempt: Box::new(attempt.clone()),
-                problem: format!("{media_type:?} is no media type"),
-            })?;
+        let content_type = HeaderValue::try_from(media_type.as_str())
+            .map_err(|_| attempt.malformed(format!("{media_type:?} is no media type")))?;
         call.headers.insert(CONTENT_TYPE, content_type);
-        let payload = Payload::Bytes(bytes.into());
-        let mut backoff = self.transport.backoff();
-        let response = loop {
-            match self.transport.send_once(&call, &payload).await {
-                Ok(response) => break response,
-                Err(failure) => backoff.pause(failure).await?,
-            }
-        };
+        let response = self.transport.send(&call, &Payload::Bytes(bytes.into())).await?;
         check_digest(&attempt, Some(digest), content_digest(response.headers()).unwrap_or(digest))
     }
 }
@@ -164,12 +154,8 @@ impl Upload<'_> {
             // Registries behind a proxy that speaks https for them do not know that it does.
             let _ = url.set_scheme("https");
         }
-        url.filter(|url| url.scheme() == base.scheme() || url.scheme() == "https").ok_or_else(|| {
-            RegistryError::Malformed {
-                attempt: Box::new(self.attempt.clone()),
-                problem: format!("{location:?} is no address to upload to"),
-            }
-        })
+        url.filter(|url| url.scheme() == base.scheme() || url.scheme() == "https")
+            .ok_or_else(|| self.attempt.malformed(format!("{location:?} is no address to upload to")))
     }
 
     async fn put(&self, url: Url, sent: watch::Sender<u64>) -> Result<(), RegistryError> {

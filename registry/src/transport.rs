@@ -36,8 +36,6 @@ pub(crate) struct Connections {
 
 impl Connections {
     pub(crate) fn new(user_agent: &str) -> Result<Self, RegistryError> {
-        // Fails if the program has chosen a provider already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let builder = || {
             reqwest::Client::builder()
                 .user_agent(user_agent)
@@ -45,16 +43,8 @@ impl Connections {
                 .tcp_keepalive(CONNECT_TIMEOUT)
                 .retry(reqwest::retry::never())
         };
-        // Fails on a machine without any certificate, as in a minimal container. Its own registries
-        // can be used all the same; others fail with a certificate that is not trusted.
-        let remote = builder().build().or_else(|error| {
-            tracing::warn!(%error, "the system has no certificates");
-            builder().tls_certs_only([]).build()
-        });
-        let loopback =
-            builder().no_proxy().build().or_else(|_| builder().no_proxy().tls_certs_only([]).build());
-        let (remote, loopback) =
-            (remote.map_err(RegistryError::Setup)?, loopback.map_err(RegistryError::Setup)?);
+        let remote = http_client(builder).map_err(RegistryError::Setup)?;
+        let loopback = http_client(|| builder().no_proxy()).map_err(RegistryError::Setup)?;
         Ok(Self { remote, loopback })
     }
 
@@ -63,6 +53,20 @@ impl Connections {
         // Plain http is only ever spoken on this machine.
         if url.scheme() == "http" { &self.loopback } else { &self.remote }
     }
+}
+
+/// An HTTP client as `builder` says, which is asked again if need be.
+///
+/// Building one fails on a machine without any certificate, as in a minimal container. Then the
+/// client trusts none: servers of this machine can be used all the same, others fail with a
+/// certificate that is not trusted.
+pub fn http_client(builder: impl Fn() -> reqwest::ClientBuilder) -> Result<reqwest::Client, reqwest::Error> {
+    // Fails if the program has chosen a provider already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    builder().build().or_else(|error| {
+        tracing::debug!(%error, "the system has no certificates");
+        builder().tls_certs_only([]).build()
+    })
 }
 
 /// A request, except for its authorization.
@@ -137,11 +141,15 @@ impl Transport {
         Backoff::new(self.retries)
     }
 
-    /// Sends a request without a body until it succeeds, fails for good, or was sent often enough.
-    pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Response, RegistryError> {
+    /// Sends a request until it succeeds, fails for good, or was sent often enough.
+    pub(crate) async fn send(
+        &self,
+        call: &Call<'_>,
+        payload: &Payload<'_>,
+    ) -> Result<Response, RegistryError> {
         let mut backoff = self.backoff();
         loop {
-            match self.send_once(call, &Payload::Empty).await {
+            match self.send_once(call, payload).await {
                 Ok(response) => return Ok(response),
                 Err(failure) => backoff.pause(failure).await?,
             }
@@ -204,10 +212,8 @@ pub(crate) fn api(attempt: &Attempt) -> Result<Url, RegistryError> {
         "docker.io" | "index.docker.io" => "registry-1.docker.io",
         host => host,
     };
-    Url::parse(&format!("{scheme}://{host}/v2/")).map_err(|error| RegistryError::Malformed {
-        attempt: Box::new(attempt.clone()),
-        problem: format!("{host:?} is no host: {error}"),
-    })
+    Url::parse(&format!("{scheme}://{host}/v2/"))
+        .map_err(|error| attempt.malformed(format!("{host:?} is no host: {error}")))
 }
 
 /// The address of something in a repository: `blobs/sha256:…`.
@@ -217,11 +223,11 @@ pub(crate) fn address(attempt: &Attempt, object: &str) -> Result<Url, RegistryEr
     Ok(url)
 }
 
-/// Waits for the head of an answer.
-pub(crate) async fn timed(
+/// Waits for the head of an answer, or for a part of its body.
+pub(crate) async fn timed<T>(
     attempt: &Attempt,
-    answer: impl Future<Output = Result<Response, reqwest::Error>>,
-) -> Result<Response, RegistryError> {
+    answer: impl Future<Output = Result<T, reqwest::Error>>,
+) -> Result<T, RegistryError> {
     match tokio::time::timeout(SILENCE_TIMEOUT, answer).await {
         Ok(answer) => answer.map_err(|source| transport_error(attempt, source)),
         Err(_) => Err(RegistryError::TimedOut { attempt: Box::new(attempt.clone()), after: SILENCE_TIMEOUT }),
@@ -233,10 +239,7 @@ pub(crate) async fn next_part(
     attempt: &Attempt,
     response: &mut Response,
 ) -> Result<Option<bytes::Bytes>, RegistryError> {
-    match tokio::time::timeout(SILENCE_TIMEOUT, response.chunk()).await {
-        Ok(part) => part.map_err(|source| transport_error(attempt, source)),
-        Err(_) => Err(RegistryError::TimedOut { attempt: Box::new(attempt.clone()), after: SILENCE_TIMEOUT }),
-    }
+    timed(attempt, response.chunk()).await
 }
 
 /// A whole body, if it is not larger than that.

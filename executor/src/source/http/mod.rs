@@ -36,16 +36,13 @@ const SILENCE: Duration = Duration::from_secs(60);
 
 /// What speaks to servers. It honours the proxy variables of the environment.
 pub(crate) fn client() -> Result<reqwest::Client, SourceError> {
-    // An error says that the program has chosen a provider already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = || {
         reqwest::Client::builder()
             .user_agent(concat!("builder/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(SILENCE)
             .read_timeout(SILENCE)
     };
-    // Fails on a machine without any certificate; what is spoken to without one works all the same.
-    builder().build().or_else(|_| builder().tls_certs_only([]).build()).map_err(SourceError::HttpClient)
+    registry::http_client(builder).map_err(SourceError::HttpClient)
 }
 
 /// Resolves a URL to the content that it has now, which is in the blob store afterwards.
