@@ -1,8 +1,8 @@
 //! Real processes in real sandboxes.
 //!
 //! This program is its own helper: `main` begins with [`sandbox::init`]. The root is the host's static
-//! busybox in overlay layers; without it, or without the right to make namespaces, the tests say
-//! that they are skipped.
+//! busybox in overlay layers; without it, or without being root, the tests say that they are
+//! skipped.
 #![expect(clippy::unwrap_used, reason = "a test that meets an error ends there")]
 #![expect(clippy::print_stdout, clippy::print_stderr, clippy::exit, reason = "this is a test harness")]
 

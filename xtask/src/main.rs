@@ -1,7 +1,7 @@
 //! The chores of the project: `cargo xtask demo` and `cargo xtask test`.
 //!
 //! Each is one file with one `run` function. What both need is in [`system`] (packages of the
-//! distribution) and [`command`] (running programs, saying so, and how long they took).
+//! distribution) and [`command`] (running programs, and saying so).
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to whoever started it")]
 

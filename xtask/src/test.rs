@@ -12,14 +12,15 @@ use anyhow::{Context, Result};
 use crate::command::{self, cargo, heading, target_directory};
 use crate::system::{self, Need};
 
-/// What tests call: reference readers of the images that we write, a static shell for small
-/// images, and the set-uid programs behind rootless builds.
-const NEEDS: [Need; 5] = [
+/// What tests call: reference readers of the images that we write, a registry to push them to, a
+/// static shell for small images, and the set-uid programs behind rootless builds.
+const NEEDS: [Need; 6] = [
     Need { file: "busybox", package: "busybox-static" },
     Need { file: "newuidmap", package: "uidmap" },
     Need { file: "skopeo", package: "skopeo" },
     Need { file: "umoci", package: "umoci" },
     Need { file: "podman", package: "podman" },
+    Need { file: "docker-registry", package: "docker-registry" },
 ];
 
 /// What tests say when they cannot run.

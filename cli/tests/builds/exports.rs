@@ -102,7 +102,7 @@ fn builds_of_other_stores_with_a_fixed_time_are_the_same() {
         greeting.and_then(|file| file.set_modified(SystemTime::UNIX_EPOCH)).expect("the file is ours");
         let options = ["--build-arg", "SOURCE_DATE_EPOCH=1", "--output", "type=oci,dest=app.tar"];
         let _ = project.build(&options).success();
-        fs::read(project.directory().join("app.tar")).ok()
+        Some(fs::read(project.directory().join("app.tar")).expect("it was written"))
     };
     assert!(export() == export());
 }

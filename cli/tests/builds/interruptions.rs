@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::os::fd::OwnedFd;
 use std::process::{Child, ChildStderr, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
@@ -21,9 +22,10 @@ fn blocking(mark: &str) -> String {
     )
 }
 
-/// A word that no other process has on its command line.
+/// A word that no other test's processes have on their command line: a number, for `tail`.
 fn mark() -> String {
-    format!("90{:07}", std::process::id())
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    format!("9{}{:07}", NEXT.fetch_add(1, Ordering::Relaxed), std::process::id())
 }
 
 /// The processes of this machine whose command line has this word: ids and lines.

@@ -53,7 +53,7 @@ impl Project {
     pub(crate) fn with_busybox(dockerfile: &str) -> Option<Self> {
         let project = Self::new(dockerfile)?;
         let root = images::busybox_root()?;
-        let imported = project.run_with_input(&["import", "-", "busybox"], &root);
+        let imported = project.run_with_input(&["import", "-", "busybox"], root);
         let _ = imported.expect("the program can be started").success();
         Some(project)
     }
@@ -109,6 +109,13 @@ fn has_namespaces() -> bool {
     let mut command = Command::new("unshare");
     command.args(user).args(["--mount", "--pid", "--fork", "true"]);
     command.output().is_ok_and(|output| output.status.success())
+}
+
+/// Every step of a build was in the cache, and there were so many.
+pub(crate) fn assert_all_cached(built: &Ran, count: usize) {
+    let steps = steps(&built.stderr);
+    assert!(steps.lines().all(|step| step.ends_with(": CACHED")), "{built}");
+    assert_eq!(steps.lines().count(), count, "{built}");
 }
 
 /// The steps of plain progress and how each ended, without numbers and times, sorted by name:

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use crate::project::{Project, steps};
+use crate::project::{Project, assert_all_cached, steps};
 
 const STAGES: &str = r#"
 FROM scratch AS base
@@ -38,8 +38,7 @@ fn an_image_is_built_from_nothing_and_then_cached() {
     let id = project.builder(&["images", "-q", "--no-trunc"]).success().stdout;
 
     let again = project.build(&["-t", "app:1"]).success();
-    let steps = steps(&again.stderr);
-    assert!(steps.lines().count() == 6 && steps.lines().all(|step| step.ends_with(": CACHED")), "{again}");
+    assert_all_cached(&again, 6);
     assert!(!again.stderr.contains("translated 10"), "{again}");
     assert_eq!(project.builder(&["images", "-q", "--no-trunc"]).success().stdout, id);
 
@@ -77,7 +76,7 @@ fn a_changed_file_runs_what_reads_it_and_no_more() {
     // What was built first is still there.
     project.file("input.txt", "some text\n");
     let back = project.build(&["-t", "app"]).success();
-    assert!(steps(&back.stderr).lines().all(|step| step.ends_with(": CACHED")), "{back}");
+    assert_all_cached(&back, 6);
 }
 
 /// Each of two stages waits for a file of the other, for about a minute.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::project::{Project, steps};
+use crate::project::{Project, assert_all_cached, steps};
 
 #[test]
 fn build_arguments_reach_those_who_declare_them() {
@@ -81,7 +81,7 @@ fn ignored_files_stay_outside() {
     // What is ignored does not matter to the cache.
     project.file("a.log", "changed");
     let again = project.build(&[]).success();
-    assert!(steps(&again.stderr).lines().all(|step| step.ends_with(": CACHED")), "{again}");
+    assert_all_cached(&again, 1);
 }
 
 /// Whether a file under the directory has these bytes.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use image::{Digest, ImageConfig, MediaType, Platform};
+use image::{Digest, MediaType};
 use registry::{Credential, RegistryError};
 use testkit::images::push_image;
 use testkit::registry::{Access, Fault, Registry};
@@ -23,7 +23,7 @@ fn bearer() -> Registry {
 }
 
 fn app(registry: &Registry) {
-    push_image(registry, "app:1", &[], ImageConfig::for_platform(&Platform::new("linux", "amd64", None)));
+    push_image(registry, "app:1", &[]);
 }
 
 #[tokio::test]
@@ -95,7 +95,7 @@ async fn a_token_that_has_expired_is_replaced() {
     let (client, reference) = (client_with(user("pass:word")), registry.reference("app:1"));
     client.manifest(&reference).await.unwrap();
     let challenge = format!("Bearer realm=\"http://{}/token\",service=testkit,scope=\"x\"", registry.name());
-    registry.fail(0, Fault::Status(401, vec![("www-authenticate", challenge)]), |request| {
+    registry.fail(Fault::Status(401, vec![("www-authenticate", challenge)]), |request| {
         request.is("GET", "/manifests/")
     });
     client.manifest(&reference).await.unwrap();
@@ -107,7 +107,7 @@ async fn a_token_does_not_follow_a_redirect_to_another_host() {
     let blob = registry.put_blob("app", MediaType::OciConfig, "content");
     storage.put_blob("app", MediaType::OciConfig, "content");
     let target = format!("http://{}/v2/app/blobs/{}", storage.name(), blob.digest);
-    registry.fail(0, Fault::Status(307, vec![("location", target)]), |request| {
+    registry.fail(Fault::Status(307, vec![("location", target)]), |request| {
         request.is("GET", "/blobs/") && request.authorization.is_some()
     });
     let client = client_with(user("pass:word"));

@@ -1,6 +1,6 @@
 //! Pulls: manifests, indexes, blobs, and what goes wrong on the way.
 
-use image::{Descriptor, Digest, ImageConfig, Index, MediaType, Platform};
+use image::{Descriptor, Digest, Index, MediaType};
 use registry::RegistryError;
 use testkit::images::{layer, push_image};
 use testkit::registry::{Fault, Registry};
@@ -10,8 +10,7 @@ use crate::{client, download, noise};
 const LAYER: MediaType = MediaType::OciLayer(image::Compression::None);
 
 fn app(registry: &Registry) -> Descriptor {
-    let config = ImageConfig::for_platform(&Platform::new("linux", "amd64", None));
-    push_image(registry, "team/app:1", &[layer(&[("a", b"b")])], config)
+    push_image(registry, "team/app:1", &[layer(&[("a", b"b")])])
 }
 
 #[tokio::test]
@@ -27,7 +26,7 @@ async fn a_tag_is_resolved_without_a_download() {
 async fn a_registry_without_head_is_asked_by_get() {
     let registry = Registry::start();
     let pushed = app(&registry);
-    registry.fail(0, Fault::Status(405, vec![]), |request| request.method == "HEAD");
+    registry.fail(Fault::Status(405, vec![]), |request| request.method == "HEAD");
     let resolved = client().resolve(&registry.reference("team/app:1")).await.unwrap();
     assert_eq!(resolved, pushed);
 }
@@ -71,7 +70,7 @@ async fn the_type_of_a_manifest_is_not_up_to_the_header() {
 async fn a_manifest_of_another_digest_is_refused() {
     let registry = Registry::start();
     app(&registry);
-    registry.fail(0, Fault::Corrupt, |request| request.method == "GET");
+    registry.fail(Fault::Corrupt, |request| request.method == "GET");
     let error = client().manifest(&registry.reference("team/app:1")).await.unwrap_err();
     assert!(matches!(error, RegistryError::DigestMismatch { .. }), "{error}");
 }
@@ -104,7 +103,7 @@ async fn a_cut_download_goes_on_where_it_was() {
     let blob = registry.put_blob("app", LAYER, noise(30_000));
     // More cuts than attempts: each one gains something.
     for _ in 0..5 {
-        registry.fail(0, Fault::Cut(5_000), |request| request.is("GET", "/blobs/"));
+        registry.fail(Fault::Cut(5_000), |request| request.is("GET", "/blobs/"));
     }
     let bytes = download(&client(), registry.reference("app").repository(), &blob).await.unwrap();
     assert!(bytes == noise(30_000));
@@ -117,8 +116,8 @@ async fn a_cut_download_goes_on_where_it_was() {
 async fn a_cut_download_goes_on_without_ranges_too() {
     let registry = Registry::start();
     let blob = registry.put_blob("app", LAYER, noise(10_000));
-    registry.fail(0, Fault::Cut(3_000), |request| request.range.is_none());
-    registry.fail(0, Fault::NoRanges, |request| request.range.is_some());
+    registry.fail(Fault::Cut(3_000), |request| request.range.is_none());
+    registry.fail(Fault::NoRanges, |request| request.range.is_some());
     let bytes = download(&client(), registry.reference("app").repository(), &blob).await.unwrap();
     assert!(bytes == noise(10_000));
     assert_eq!(registry.requests().len(), 2);
@@ -129,7 +128,7 @@ async fn a_download_that_gains_nothing_is_given_up() {
     let registry = Registry::start();
     let blob = registry.put_blob("app", LAYER, noise(1000));
     for _ in 0..3 {
-        registry.fail(0, Fault::Cut(0), |request| request.method == "GET");
+        registry.fail(Fault::Cut(0), |request| request.method == "GET");
     }
     let error = download(&client(), registry.reference("app").repository(), &blob).await.unwrap_err();
     assert!(matches!(error, RegistryError::Transport { .. }), "{error}");
@@ -141,7 +140,7 @@ async fn a_blob_is_what_its_descriptor_says() {
     let registry = Registry::start();
     let blob = registry.put_blob("app", LAYER, noise(1000));
     let reference = registry.reference("app");
-    registry.fail(0, Fault::Corrupt, |request| request.method == "GET");
+    registry.fail(Fault::Corrupt, |request| request.method == "GET");
     let error = download(&client(), reference.repository(), &blob).await.unwrap_err();
     assert!(matches!(error, RegistryError::DigestMismatch { .. }), "{error}");
     for size in [999, 1001] {
@@ -155,8 +154,8 @@ async fn a_blob_is_what_its_descriptor_says() {
 async fn busy_registries_are_asked_again() {
     let registry = Registry::start();
     let pushed = app(&registry);
-    registry.fail(0, Fault::Status(503, vec![]), |_| true);
-    registry.fail(0, Fault::Status(429, vec![("retry-after", "1".to_owned())]), |_| true);
+    registry.fail(Fault::Status(503, vec![]), |_| true);
+    registry.fail(Fault::Status(429, vec![("retry-after", "1".to_owned())]), |_| true);
     assert_eq!(client().manifest(&registry.reference("team/app:1")).await.unwrap().descriptor, pushed);
     assert_eq!(registry.requests().len(), 3);
 }
@@ -165,7 +164,7 @@ async fn busy_registries_are_asked_again() {
 async fn busy_registries_are_not_asked_forever() {
     let registry = Registry::start();
     for _ in 0..3 {
-        registry.fail(0, Fault::Status(429, vec![("retry-after", "7".to_owned())]), |_| true);
+        registry.fail(Fault::Status(429, vec![("retry-after", "7".to_owned())]), |_| true);
     }
     let error = client().manifest(&registry.reference("app:1")).await.unwrap_err();
     assert!(matches!(error, RegistryError::TooManyRequests { retry_after: Some(_), .. }), "{error}");

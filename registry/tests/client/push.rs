@@ -45,8 +45,8 @@ async fn an_upload_that_fails_is_made_again() {
     let registry = Registry::start();
     let (_directory, path, blob) = file(&noise(500_000));
     let reference = registry.reference("app");
-    registry.fail(0, Fault::Status(500, vec![]), |request| request.method == "PUT");
-    registry.fail(0, Fault::Status(503, vec![]), |request| request.method == "POST");
+    registry.fail(Fault::Status(500, vec![]), |request| request.method == "PUT");
+    registry.fail(Fault::Status(503, vec![]), |request| request.method == "POST");
     client().push_blob(reference.repository(), &blob, &path, |_| {}).await.unwrap();
     assert!(registry.blob("app", blob.digest).is_some());
     let methods: Vec<String> = registry.requests().into_iter().map(|request| request.method).collect();
@@ -60,8 +60,7 @@ async fn an_upload_may_go_to_another_host_without_our_password() {
     let credential = Credential::Basic { username: "user".to_owned(), password: "password".to_owned() };
     let (_directory, path, blob) = file(b"content");
     let target = format!("http://{}/v2/app/blobs/uploads/7?key=a%2Fb", storage.name());
-    registry
-        .fail(0, Fault::Status(202, vec![("location", target)]), |request| request.authorization.is_some());
+    registry.fail(Fault::Status(202, vec![("location", target)]), |request| request.authorization.is_some());
     let repository = registry.reference("app").repository().clone();
     let client = client_with(Arc::new(Always(credential)));
     // The other host does not know of the upload; that it was asked is enough.
@@ -107,6 +106,6 @@ async fn a_blob_is_mounted_from_another_repository() {
     assert!(!client().mount_blob(to, from, Digest::of(b"unknown")).await.unwrap());
     let elsewhere = "elsewhere.example/base".parse::<image::Reference>().unwrap();
     assert!(!client().mount_blob(to, elsewhere.repository(), blob.digest).await.unwrap());
-    registry.fail(0, Fault::Status(405, vec![]), |request| request.is("POST", "mount="));
+    registry.fail(Fault::Status(405, vec![]), |request| request.is("POST", "mount="));
     assert!(!client().mount_blob(to, from, blob.digest).await.unwrap());
 }

@@ -2,6 +2,8 @@
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Response, StatusCode, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::Shared;
@@ -27,20 +29,9 @@ pub enum Access {
     },
 }
 
-/// Base64 of what a header of Basic has, for comparison.
+/// The header of a user with a password, for comparison.
 fn basic(username: &str, password: &str) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let text = format!("{username}:{password}");
-    let mut encoded = String::from("Basic ");
-    for chunk in text.as_bytes().chunks(3) {
-        let bytes = [chunk[0], *chunk.get(1).unwrap_or(&0), *chunk.get(2).unwrap_or(&0)];
-        let bits = u32::from_be_bytes([0, bytes[0], bytes[1], bytes[2]]);
-        for digit in 0..4 {
-            let value = (bits >> (18 - 6 * digit)) & 63;
-            encoded.push(if digit > chunk.len() { '=' } else { char::from(DIGITS[value as usize]) });
-        }
-    }
-    encoded
+    format!("Basic {}", STANDARD.encode(format!("{username}:{password}")))
 }
 
 /// What a request needs the right for: `repository:app:pull`.

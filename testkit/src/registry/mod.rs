@@ -7,7 +7,7 @@
 mod access;
 mod protocol;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -58,8 +58,6 @@ type Matches = Box<dyn Fn(&Request) -> bool + Send>;
 /// A fault that lies in wait.
 struct Trap {
     matches: Matches,
-    /// How many matching requests pass before the fault.
-    pass: usize,
     fault: Fault,
 }
 
@@ -68,7 +66,7 @@ struct Contents {
     blobs: BTreeMap<(String, Digest), Bytes>,
     manifests: BTreeMap<(String, Digest), (MediaType, Bytes)>,
     tags: BTreeMap<(String, String), Digest>,
-    uploads: BTreeMap<u64, Vec<u8>>,
+    uploads: BTreeSet<u64>,
     next_upload: u64,
     log: Vec<Request>,
     traps: Vec<Trap>,
@@ -178,9 +176,9 @@ impl Registry {
         self.shared.contents().log.clone()
     }
 
-    /// Lets a request fail: the one after the first `pass` that match. Each call is one failure.
-    pub fn fail(&self, pass: usize, fault: Fault, matches: impl Fn(&Request) -> bool + Send + 'static) {
-        self.shared.contents().traps.push(Trap { matches: Box::new(matches), pass, fault });
+    /// Lets a request fail: the next that matches. Each call is one failure.
+    pub fn fail(&self, fault: Fault, matches: impl Fn(&Request) -> bool + Send + 'static) {
+        self.shared.contents().traps.push(Trap { matches: Box::new(matches), fault });
     }
 }
 
@@ -203,19 +201,9 @@ impl Contents {
         Some((digest, self.manifests.get(&(repository.to_owned(), digest))?.clone()))
     }
 
-    /// Writes a request down; gives the fault that it runs into. The first trap in wait that the
-    /// request does not pass takes it.
+    /// Writes a request down; gives the fault that it runs into. The first trap in wait takes it.
     fn receive(&mut self, request: Request) -> Option<Fault> {
-        let mut sprung = None;
-        for (index, trap) in self.traps.iter_mut().enumerate() {
-            if (trap.matches)(&request) {
-                if trap.pass == 0 {
-                    sprung = Some(index);
-                    break;
-                }
-                trap.pass -= 1;
-            }
-        }
+        let sprung = self.traps.iter().position(|trap| (trap.matches)(&request));
         self.log.push(request);
         sprung.map(|index| self.traps.remove(index).fault)
     }

@@ -20,15 +20,11 @@ enum Object<'a> {
     Blob(&'a str),
     Uploads,
     Upload(&'a str),
-    Tags,
 }
 
 /// Takes a path apart: `<repository>/blobs/<digest>`. A repository's name may have slashes.
 fn parse(path: &str) -> Option<(&str, Object<'_>)> {
     let path = path.strip_prefix("/v2/")?;
-    if let Some(repository) = path.strip_suffix("/tags/list") {
-        return Some((repository, Object::Tags));
-    }
     if let Some((repository, upload)) = path.rsplit_once("/blobs/uploads/") {
         return Some((repository, if upload.is_empty() { Object::Uploads } else { Object::Upload(upload) }));
     }
@@ -114,13 +110,7 @@ fn answer(shared: &Shared, head: &Parts, body: &Bytes, ranges: bool) -> Response
             let readable = refusal(shared, &head.headers, &format!("repository:{from}:pull")).is_none();
             contents.begin(repository, query, readable)
         }
-        ("PATCH", Object::Upload(id)) => contents.append(repository, id, body),
         ("PUT", Object::Upload(id)) => contents.finish(repository, id, query, body),
-        ("GET", Object::Tags) => {
-            let tags = contents.tags.keys().filter(|(name, _)| name == repository);
-            let tags: Vec<&str> = tags.map(|(_, tag)| tag.as_str()).collect();
-            Response::new(json!({"name": repository, "tags": tags}).to_string().into())
-        }
         _ => failure(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED"),
     }
 }
@@ -157,30 +147,19 @@ impl Contents {
         }
         let id = self.next_upload;
         self.next_upload += 1;
-        self.uploads.insert(id, Vec::new());
-        upload(repository, id, 0)
-    }
-
-    fn append(&mut self, repository: &str, id: &str, body: &Bytes) -> Response<Body> {
-        match id.parse().ok().and_then(|id| Some((id, self.uploads.get_mut(&id)?))) {
-            Some((id, bytes)) => {
-                bytes.extend_from_slice(body);
-                upload(repository, id, bytes.len())
-            }
-            None => failure(StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN"),
-        }
+        self.uploads.insert(id);
+        upload(repository, id)
     }
 
     fn finish(&mut self, repository: &str, id: &str, query: &str, body: &Bytes) -> Response<Body> {
-        let Some(mut bytes) = id.parse().ok().and_then(|id: u64| self.uploads.remove(&id)) else {
+        if !id.parse().is_ok_and(|id: u64| self.uploads.remove(&id)) {
             return failure(StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN");
-        };
-        bytes.extend_from_slice(body);
-        let digest = Digest::of(&bytes);
+        }
+        let digest = Digest::of(body);
         if parameter(query, "digest") != Some(digest.to_string()) {
             return failure(StatusCode::BAD_REQUEST, "DIGEST_INVALID");
         }
-        self.blobs.insert((repository.to_owned(), digest), bytes.into());
+        self.blobs.insert((repository.to_owned(), digest), body.clone());
         created(digest, &format!("/v2/{repository}/blobs/{digest}"))
     }
 }
@@ -204,12 +183,12 @@ fn created(digest: Digest, location: &str) -> Response<Body> {
     build(response.header("docker-content-digest", digest.to_string()), "")
 }
 
-/// An upload's state. Its address has a query already, and no host.
-fn upload(repository: &str, id: u64, length: usize) -> Response<Body> {
+/// An upload that waits for its blob. Its address has a query already, and no host.
+fn upload(repository: &str, id: u64) -> Response<Body> {
     let response = Response::builder()
         .status(StatusCode::ACCEPTED)
         .header(header::LOCATION, format!("/v2/{repository}/blobs/uploads/{id}?state=a%2Fb"))
-        .header(header::RANGE, format!("0-{}", length.saturating_sub(1)));
+        .header(header::RANGE, "0-0");
     build(response, "")
 }
 
