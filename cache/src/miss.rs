@@ -217,7 +217,7 @@ fn clip(value: &str) -> String {
 }
 
 fn short(chain: &ChainId) -> String {
-    chain.0.to_string().chars().take("sha256:".len() + 12).collect()
+    format!("sha256:{}", chain.0.short())
 }
 
 #[cfg(test)]

@@ -306,9 +306,7 @@ impl Parts {
             return Ok(Some((descriptor, manifest, bytes)));
         }
         let index: Index = serde_json::from_slice(&bytes).map_err(damaged)?;
-        let host = Platform::host();
-        let rank = |descriptor: &&Descriptor| host.match_rank(descriptor.platform.as_ref()?);
-        let best = index.manifests.iter().filter(|one| rank(one).is_some()).min_by_key(rank);
+        let best = index.best_for(&Platform::host());
         best.map(|descriptor| self.manifest(descriptor)).transpose().map(Option::flatten)
     }
 }

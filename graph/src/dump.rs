@@ -3,8 +3,8 @@
 //! ```text
 //! %0 = image sha256:6f2a…
 //! %1 = local context
-//! %2 = copy %0 /src/ <- %1:src %1:*.toml
-//! %3 = exec %2 cwd=/src ["/bin/sh","-c","make"] mounts=[cache:/root/.cache]
+//! %2 = copy /src/ input1:src input1:*.toml <- %0 %1:["src" "*.toml"]
+//! %3 = exec cwd=/src ["/bin/sh", "-c", "make"] mounts=[cache:/root/.cache(/root/.cache)] <- %2
 //! ```
 //!
 //! Vertices are numbered in the order in which they were added. An input by content is followed
@@ -45,7 +45,7 @@ fn inputs(vertex: &Vertex, numbers: &HashMap<VertexId, usize>) -> String {
 }
 
 /// One operation, without its inputs.
-pub fn operation(op: &Op) -> String {
+fn operation(op: &Op) -> String {
     match op {
         Op::Source(source) => self::source(source),
         Op::Exec(exec) => self::exec(exec),
@@ -59,7 +59,7 @@ pub fn operation(op: &Op) -> String {
 }
 
 fn short(digest: Digest) -> String {
-    digest.to_string().chars().take("sha256:".len() + 12).collect()
+    format!("sha256:{}", digest.short())
 }
 
 fn source(source: &Source) -> String {

@@ -9,7 +9,7 @@
 //! - [`exec`]: running a process ([`Exec`])
 //! - [`file`]: copying files and making directories ([`FileOp`])
 //! - [`name`]: mutable [`Name`]s and the immutable [`Pin`]s that they are resolved to
-//! - [`dump`]: the readable form, for tests, `--print graph` and bug reports
+//! - [`dump`]: the readable form, for tests and bug reports
 //!
 //! # What is in an operation, and what is not
 //!

@@ -153,16 +153,6 @@ impl Pins {
             _ => None,
         }
     }
-
-    /// Remembers what a name was resolved to.
-    pub fn insert(&mut self, name: Name, pin: Pin) {
-        self.0.insert(name, pin);
-    }
-
-    /// All of them, in the order of resolution.
-    pub fn iter(&self) -> impl Iterator<Item = (&Name, &Pin)> {
-        self.0.iter()
-    }
 }
 
 impl Extend<(Name, Pin)> for Pins {

@@ -1,10 +1,10 @@
 //! The graph itself: vertices that are known by what they do, and the edges between them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 
 use image::{Digest, PathPattern};
-use petgraph::graph::{DiGraph, NodeIndex};
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::Op;
@@ -16,13 +16,6 @@ use crate::Op;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct VertexId(Digest);
-
-impl VertexId {
-    /// The digest behind the id.
-    pub fn digest(self) -> Digest {
-        self.0
-    }
-}
 
 impl fmt::Display for VertexId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -80,11 +73,7 @@ pub enum Dependence {
 /// Vertices are added after their inputs and named by a digest over them, so a graph has no
 /// cycles and no dangling edges.
 #[derive(Clone, Debug, Default)]
-pub struct Graph {
-    nodes: DiGraph<Vertex, InputIndex>,
-    by_id: HashMap<VertexId, NodeIndex>,
-    ids: Vec<VertexId>,
-}
+pub struct Graph(IndexMap<VertexId, Vertex>);
 
 impl Graph {
     /// Adds a vertex, unless an equal one is there already, and returns its id.
@@ -94,39 +83,21 @@ impl Graph {
     /// If an edge comes from a vertex that is not in this graph: ids are made by this function
     /// only, so that is a mistake of the caller.
     pub fn add(&mut self, op: Op, inputs: Vec<Edge>) -> VertexId {
+        assert!(inputs.iter().all(|edge| self.0.contains_key(&edge.from)), "an edge of another graph");
         let identity = serde_json::to_vec(&(op.digest(), &inputs)).expect("edges have only string keys");
         let id = VertexId(Digest::of(&identity));
-        if self.by_id.contains_key(&id) {
-            return id;
-        }
-        let sources: Vec<NodeIndex> = inputs.iter().map(|edge| self.by_id[&edge.from]).collect();
-        let node = self.nodes.add_node(Vertex { op, inputs });
-        for (position, source) in sources.into_iter().enumerate() {
-            self.nodes.add_edge(source, node, InputIndex(position));
-        }
-        self.by_id.insert(id, node);
-        self.ids.push(id);
+        self.0.entry(id).or_insert(Vertex { op, inputs });
         id
     }
 
     /// The vertex of that id.
     pub fn get(&self, id: VertexId) -> Option<&Vertex> {
-        self.by_id.get(&id).map(|&node| &self.nodes[node])
+        self.0.get(&id)
     }
 
     /// All vertices, each after its inputs.
     pub fn vertices(&self) -> impl Iterator<Item = (VertexId, &Vertex)> {
-        self.ids.iter().map(|&id| (id, &self.nodes[self.by_id[&id]]))
-    }
-
-    /// How many vertices there are.
-    pub fn len(&self) -> usize {
-        self.ids.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.ids.is_empty()
+        self.0.iter().map(|(id, vertex)| (*id, vertex))
     }
 
     /// The vertices that the roots need, themselves included.
@@ -140,15 +111,5 @@ impl Graph {
             }
         }
         needed
-    }
-
-    /// The graph in the DOT language of Graphviz.
-    pub fn to_dot(&self) -> String {
-        let label = |_, (_, vertex): (NodeIndex, &Vertex)| {
-            format!("label = {:?}", crate::dump::operation(&vertex.op))
-        };
-        let config = [petgraph::dot::Config::NodeNoLabel, petgraph::dot::Config::EdgeNoLabel];
-        let edge = |_, _| String::new();
-        format!("{:?}", petgraph::dot::Dot::with_attr_getters(&self.nodes, &config, &edge, &label))
     }
 }

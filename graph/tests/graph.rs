@@ -60,7 +60,7 @@ fn equal_definitions_are_one_vertex() {
     let step =
         |graph: &mut Graph, from| graph.add(Op::Exec(Box::new(run("make"))), vec![Edge::definition(from)]);
     assert_eq!(step(&mut graph, one), step(&mut graph, two));
-    assert_eq!(graph.len(), 2);
+    assert_eq!(graph.vertices().count(), 2);
     let other = base(&mut graph, "b");
     assert_ne!(step(&mut graph, one), step(&mut graph, other));
 }
@@ -149,7 +149,4 @@ fn a_graph_is_readable() {
     %3 = copy /src/ input1:*.c <- %2 %1:["*.c"]
     %4 = exec cwd=/ ["/bin/sh", "-c", "make"] env=["PATH=/bin"] mounts=[cache:/cache(/cache) bind:/in<-input1:/lib] <- %3 %1:["lib"]
     "#);
-    let dot = graph.to_dot();
-    assert!(dot.starts_with("digraph {"), "{dot}");
-    assert!(dot.contains("local context"), "{dot}");
 }

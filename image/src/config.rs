@@ -11,6 +11,9 @@ use serde_json::Value;
 
 use crate::{DiffId, ImageId, Platform, Timestamp};
 
+/// The `PATH` of processes whose image sets none, as docker and BuildKit have it.
+pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// The config of an image. Its digest is the image's identity.
 ///
 /// The fields are in alphabetical order, as BuildKit writes them.

@@ -72,11 +72,6 @@ impl MediaType {
         matches!(self, Self::OciIndex | Self::DockerManifestList)
     }
 
-    /// Whether it is the manifest of one image.
-    pub fn is_manifest(&self) -> bool {
-        matches!(self, Self::OciManifest | Self::DockerManifest)
-    }
-
     /// How a layer of this type is compressed; none if it is no layer that we know.
     pub fn layer_compression(&self) -> Option<Compression> {
         match self {

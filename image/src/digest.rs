@@ -21,11 +21,6 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// A digest from its 32 bytes.
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
     /// The 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -57,7 +52,7 @@ impl fmt::Debug for Digest {
 /// A text that is no digest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DigestError {
-    /// There is no `algorithm:` before the digits.
+    /// It is not `sha256:` and 64 hexadecimal digits in lower case.
     #[error("invalid digest {0:?}: expected sha256:<64 hexadecimal digits>")]
     Malformed(String),
     /// The algorithm is another one than SHA-256.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Descriptor, MediaType};
+use crate::{Descriptor, MediaType, Platform};
 
 /// The manifest of one image: its config and its layers (OCI image spec, "Image Manifest"; the
 /// Docker schema 2 manifest has the same fields).
@@ -86,6 +86,12 @@ impl Index {
             subject: None,
             annotations: BTreeMap::new(),
         }
+    }
+
+    /// The manifest that serves a platform best; none if none says that it does.
+    pub fn best_for(&self, platform: &Platform) -> Option<&Descriptor> {
+        let rank = |one: &&Descriptor| platform.match_rank(one.platform.as_ref()?);
+        self.manifests.iter().filter(|one| rank(one).is_some()).min_by_key(rank)
     }
 
     /// The bytes that are stored and hashed: indented JSON, as BuildKit writes it.

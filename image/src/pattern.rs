@@ -2,7 +2,7 @@
 //!
 //! [`NamePattern`] is Go's `filepath.Match`, the language of sources of `COPY` and `ADD`: `*` and `?` do
 //! not cross a `/`, `[a-z]` and `[^x]` are classes, `\` escapes. [`Exclusions`] is the language of
-//! `.dockerignore`, which `--exclude` shares: in addition `**` stands for any number of directories,
+//! `--exclude` and of the sources of `--parents`: in addition `**` stands for any number of directories,
 //! a leading `!` includes again, the last pattern that matches decides, and what matches a directory
 //! covers all that is in it.
 //!
@@ -94,8 +94,12 @@ impl Compiled {
         let end = self.0.len();
         let mut reached = vec![false; end + 1];
         self.reach(&mut reached, 0);
+        let mut next = vec![false; end + 1];
         for letter in letters(name) {
-            let mut next = vec![false; end + 1];
+            if !reached.contains(&true) {
+                break;
+            }
+            next.fill(false);
             for (state, token) in self.0.iter().enumerate() {
                 if !reached[state] {
                     continue;
@@ -120,7 +124,7 @@ impl Compiled {
                     _ => {}
                 }
             }
-            reached = next;
+            std::mem::swap(&mut reached, &mut next);
         }
         reached[end]
     }
@@ -170,7 +174,7 @@ fn letters(name: &[u8]) -> impl Iterator<Item = char> {
     })
 }
 
-/// Patterns that exclude paths, as in `.dockerignore` and `--exclude`.
+/// Patterns that exclude paths, as `--exclude` has them.
 #[derive(Clone, Debug, Default)]
 pub struct Exclusions(Vec<Exclusion>);
 

@@ -29,11 +29,6 @@ impl Timestamp {
     pub fn unix_seconds(self) -> i64 {
         self.0.as_second()
     }
-
-    /// Nanoseconds since 1970.
-    pub fn unix_nanoseconds(self) -> i128 {
-        self.0.as_nanosecond()
-    }
 }
 
 impl fmt::Display for Timestamp {

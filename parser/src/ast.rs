@@ -96,12 +96,6 @@ pub struct Spanned<T> {
 }
 
 impl<T> Spanned<T> {
-    /// The same place with another node.
-    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Spanned<U> {
-        let Spanned { node, span, keyword, text, comments, empty_continuations } = self;
-        Spanned { node: change(node), span, keyword, text, comments, empty_continuations }
-    }
-
     /// The description of `name` in the comments above: what follows `# name `.
     pub fn description(&self, name: &str) -> Option<&str> {
         self.comments.iter().find_map(|comment| comment.text.strip_prefix(name)?.strip_prefix(' '))

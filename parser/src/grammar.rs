@@ -119,10 +119,10 @@ pub(crate) fn csv(text: &str) -> Option<Vec<(String, Range<usize>)>> {
     Some(fields.collect())
 }
 
-/// The parts of `[DESCRIPTOR]<<[-]WORD`: descriptor, whether there is a dash, word.
-pub(crate) fn heredoc(text: &str) -> Option<(&str, bool, &str)> {
+/// The parts of `[DESCRIPTOR]<<[-]WORD` that matter: whether there is a dash, and the word.
+pub(crate) fn heredoc(text: &str) -> Option<(bool, &str)> {
     let mut parts = inner(Rule::heredoc, text);
-    Some((parts.next()?.as_str(), !parts.next()?.as_str().is_empty(), parts.next()?.as_str()))
+    Some((!parts.next()?.as_str().is_empty(), parts.next()?.as_str()))
 }
 
 /// The name and the value of `# NAME = VALUE`.

@@ -16,8 +16,6 @@ pub struct Heredoc {
     pub expands: bool,
     /// `<<-`: tabs at the start of each line do not count.
     pub strips_tabs: bool,
-    /// The number before `<<`, 0 where there is none.
-    pub descriptor: u32,
 }
 
 impl Heredoc {
@@ -39,13 +37,22 @@ impl Heredoc {
     }
 }
 
+/// A line with its here-documents behind it, as they were written.
+pub(crate) fn put_back(mut line: String, heredocs: &[Heredoc]) -> String {
+    for heredoc in heredocs {
+        line.push('\n');
+        line.push_str(&heredoc.content);
+        line.push_str(&heredoc.name);
+    }
+    line
+}
+
 /// `[DESCRIPTOR]<<[-]NAME`: announces a here-document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Marker {
     pub(crate) name: String,
     expands: bool,
     pub(crate) strips_tabs: bool,
-    descriptor: u32,
 }
 
 impl Marker {
@@ -54,14 +61,14 @@ impl Marker {
         if !text.contains("<<") {
             return None;
         }
-        let (descriptor, strips_tabs, name) = grammar::heredoc(text)?;
+        let (strips_tabs, name) = grammar::heredoc(text)?;
         if name.is_empty() {
             return None;
         }
         let (plain, written) = word::single_word(name)?;
         let quotes = |text: &str| text.matches(['\'', '"']).count();
         let expands = quotes(&plain) == quotes(&written);
-        Some(Marker { name: plain, expands, strips_tabs, descriptor: descriptor.parse().unwrap_or(0) })
+        Some(Marker { name: plain, expands, strips_tabs })
     }
 
     /// The markers among the words of a line, in order.
@@ -74,8 +81,8 @@ impl Marker {
 
     /// The here-document with its content.
     pub(crate) fn with_content(self, content: &str, span: Span) -> Heredoc {
-        let Marker { name, expands, strips_tabs, descriptor } = self;
-        Heredoc { name, content: content.to_owned(), span, expands, strips_tabs, descriptor }
+        let Marker { name, expands, strips_tabs } = self;
+        Heredoc { name, content: content.to_owned(), span, expands, strips_tabs }
     }
 }
 

@@ -12,6 +12,7 @@ pub use pattern::PatternError;
 
 use crate::Span;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::go;
 
 /// The patterns of a `.dockerignore` file.
 #[derive(Clone, Debug, Default)]
@@ -88,8 +89,8 @@ impl IgnoreFile {
     }
 
     /// Judges a path (relative, with `/`, cleaned), given what was said about the directory that it is
-    /// in; `None` for paths right below the root. For walking a tree: each path costs one match a pattern.
-    pub fn judge(&self, path: &str, parent: Option<&Verdict>) -> Verdict {
+    /// in; `None` for paths right below the root.
+    fn judge(&self, path: &str, parent: Option<&Verdict>) -> Verdict {
         let mut verdict =
             Verdict { matched: vec![false; self.rules.len()], decided_by: None, ignored: false };
         for (index, rule) in self.rules.iter().enumerate() {
@@ -130,8 +131,9 @@ impl IgnoreFile {
 impl Rule {
     fn new(line: usize, written: &str) -> Result<Rule, PatternError> {
         let exception = written.strip_prefix('!');
-        let pattern = clean(exception.unwrap_or(written).trim());
-        if exception.is_some() && (pattern.is_empty() || pattern == "/") {
+        let text = exception.unwrap_or(written).trim();
+        let pattern = go::clean(text);
+        if exception.is_some() && (text.is_empty() || pattern == "/") {
             return Err(PatternError::LoneExclamation);
         }
         let pattern = match pattern.strip_prefix('/') {
@@ -140,31 +142,6 @@ impl Rule {
         };
         let is_exception = exception.is_some();
         Ok(Rule { line, written: written.to_owned(), is_exception, pattern: Pattern::new(pattern)? })
-    }
-}
-
-/// A path without `.`, `..` and empty parts, as Go's `path.Clean` makes it; but empty for an empty one.
-fn clean(path: &str) -> String {
-    if path.is_empty() {
-        return String::new();
-    }
-    let is_absolute = path.starts_with('/');
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." if parts.last().is_some_and(|last| *last != "..") => {
-                parts.pop();
-            }
-            ".." if is_absolute => {}
-            _ => parts.push(part),
-        }
-    }
-    let joined = parts.join("/");
-    match (is_absolute, joined.is_empty()) {
-        (true, _) => format!("/{joined}"),
-        (false, true) => ".".to_owned(),
-        (false, false) => joined,
     }
 }
 

@@ -14,13 +14,15 @@
 //! 4. A reader of the tree ([`ast`]) finds each argument unexpanded; a [`Word`] becomes a `String` only
 //!    by [`Word::expand`], so no `$VAR` can get past it.
 //!
-//! [`dump()`] writes the tree as text. [`ignore`] is the `.dockerignore` matcher. [`span`] has places and lines, [`diagnostic`] what is reported,
-//! [`heredoc`] here-documents, [`suggest`] the did-you-mean rule.
+//! [`dump()`] writes the tree as text. [`ignore`] is the `.dockerignore` matcher. [`span`] has places and
+//! lines, [`diagnostic`] what is reported, [`heredoc`] here-documents, [`suggest`] the did-you-mean rule,
+//! [`go`] what Dockerfiles have from the language of their first reader.
 #![forbid(unsafe_code)]
 
 pub mod ast;
 pub mod diagnostic;
 mod dump;
+pub mod go;
 mod grammar;
 pub mod heredoc;
 pub mod ignore;

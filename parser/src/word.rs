@@ -41,15 +41,6 @@ pub struct Expansion {
     pub unset: Vec<String>,
 }
 
-/// What a word became where one word may become several.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ExpandedWords {
-    /// The words: split at blanks that are not quoted, after variables were replaced.
-    pub words: Vec<String>,
-    /// As in [`Expansion::unset`].
-    pub unset: Vec<String>,
-}
-
 /// A word that cannot be expanded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("failed to process {text:?}: {reason}")]
@@ -139,12 +130,9 @@ impl Word {
     pub fn expand_words(
         &self,
         mut lookup: impl FnMut(&str) -> Option<String>,
-    ) -> Result<ExpandedWords, ExpandError> {
-        let mut lexer = Lexer::new(&self.text, Rules::word(self.escape), &mut lookup);
-        match lexer.words() {
-            Ok(words) => Ok(ExpandedWords { words, unset: lexer.into_unset() }),
-            Err(reason) => Err(ExpandError { text: self.text.clone(), span: self.span, reason }),
-        }
+    ) -> Result<Vec<String>, ExpandError> {
+        let words = Lexer::new(&self.text, Rules::word(self.escape), &mut lookup).words();
+        words.map_err(|reason| ExpandError { text: self.text.clone(), span: self.span, reason })
     }
 }
 

@@ -1,4 +1,4 @@
-//! The readable form of a plan, for tests, `--print plan` and bug reports.
+//! The readable form of a plan, for tests and bug reports.
 //!
 //! ```text
 //! %0 = image sha256:6f2a…

@@ -5,6 +5,7 @@ use std::fmt;
 
 use graph::exec::{NetworkMode, Ulimit};
 use image::Platform;
+use parser::go::parse_bool;
 use parser::ignore::IgnoreFile;
 
 use crate::context::{MainContext, NamedContexts};
@@ -116,8 +117,8 @@ impl PlanOptions {
 
     /// Whether the result is an index, and step labels tell the platform.
     pub fn is_multi_platform(&self) -> bool {
-        let asked = self.build_args.get("BUILDKIT_MULTI_PLATFORM").map(String::as_str);
-        self.target_platforms.len() > 1 || matches!(asked, Some("1" | "t" | "T" | "true" | "TRUE" | "True"))
+        let asked = self.build_args.get("BUILDKIT_MULTI_PLATFORM");
+        self.target_platforms.len() > 1 || asked.and_then(|asked| parse_bool(asked)) == Some(true)
     }
 
     pub(crate) fn hostname(&self) -> &str {

@@ -4,24 +4,7 @@
 //! stays that in the config), and only cleans what it joins. So text is handled here, and
 //! [`image::ImagePath`], which is always clean, is made of it where the graph needs a path.
 
-/// Go's `path.Clean` for slash-separated paths: no `.`, no `..` that can be resolved, no `//`.
-pub(crate) fn clean(path: &str) -> String {
-    let rooted = path.starts_with('/');
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." if parts.last().is_some_and(|last| *last != "..") => _ = parts.pop(),
-            ".." if rooted => {}
-            _ => parts.push(part),
-        }
-    }
-    match (rooted, parts.is_empty()) {
-        (true, _) => format!("/{}", parts.join("/")),
-        (false, true) => ".".to_owned(),
-        (false, false) => parts.join("/"),
-    }
-}
+pub(crate) use parser::go::clean;
 
 /// `path` as it is if it is absolute, else what it names seen from `directory`. An empty path is
 /// the directory itself.
@@ -45,22 +28,6 @@ pub(crate) fn file_name(path: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cleaning_follows_go() {
-        for (path, expected) in [
-            ("", "."),
-            ("/", "/"),
-            ("//x///y/../z/./", "/x/z"),
-            ("a/../..", ".."),
-            ("../a", "../a"),
-            ("/../a", "/a"),
-            ("a//b/", "a/b"),
-            ("./", "."),
-        ] {
-            assert_eq!(clean(path), expected, "{path}");
-        }
-    }
 
     #[test]
     fn absolute_paths_keep_their_spelling() {

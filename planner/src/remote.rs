@@ -193,11 +193,10 @@ fn prefixed(prefix: &str, name: String) -> String {
 }
 
 fn boolean(key: &str, value: String) -> Result<bool, GitReferenceError> {
-    match value.as_str() {
-        "" | "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err(GitReferenceError::InvalidValue { key: key.to_owned(), value }),
+    if value.is_empty() {
+        return Ok(true);
     }
+    parser::go::parse_bool(&value).ok_or(GitReferenceError::InvalidValue { key: key.to_owned(), value })
 }
 
 fn percent_decoded(text: &str) -> String {

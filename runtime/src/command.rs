@@ -2,10 +2,8 @@
 
 use std::path::PathBuf;
 
+use image::config::DEFAULT_PATH;
 use image::{ContainerConfig, ImagePath};
-
-/// Docker's search path for images that have none.
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What differs from the image's config.
 #[derive(Clone, Debug, Default)]

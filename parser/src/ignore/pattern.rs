@@ -81,14 +81,18 @@ impl Pattern {
         let mut states = vec![false; self.0.len() + 1];
         states[0] = true;
         self.skip_optional(&mut states);
+        let mut after = vec![false; states.len()];
         for character in path.chars() {
-            let mut after = vec![false; states.len()];
+            if !states.contains(&true) {
+                break;
+            }
+            after.fill(false);
             for (index, token) in self.0.iter().enumerate().filter(|(index, _)| states[*index]) {
                 let (stays, advances) = token.step(character);
                 after[index] |= stays;
                 after[index + 1] |= advances;
             }
-            states = after;
+            std::mem::swap(&mut states, &mut after);
             self.skip_optional(&mut states);
         }
         states

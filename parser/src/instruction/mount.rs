@@ -5,7 +5,6 @@
 
 mod resolve;
 
-pub(super) use resolve::parse_bool;
 pub use resolve::{MountError, MountFault, ResolvedMount};
 
 use super::Literal;

@@ -3,6 +3,7 @@
 use super::{Keyword, Node, Request, interpret};
 use crate::ast::{Instruction, Spanned};
 use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::heredoc;
 
 /// ONBUILD
 #[derive(Clone, Debug)]
@@ -24,7 +25,7 @@ impl Eq for Onbuild {}
 
 pub(super) fn parse(request: &mut Request<'_>) -> Option<Onbuild> {
     request.expect_arguments()?;
-    let trigger = trigger(request);
+    let trigger = heredoc::put_back(request.rest.text().to_owned(), &request.heredocs);
     let mut inner = Request::split(request.arguments, request.escape);
     inner.heredocs.clone_from(&request.heredocs);
     request.refuse_flags();
@@ -41,17 +42,6 @@ pub(super) fn parse(request: &mut Request<'_>) -> Option<Onbuild> {
     };
     request.error(Code::InvalidTrigger, inner.keyword.span(), message);
     None
-}
-
-/// The text after ONBUILD, with the here-documents put back.
-fn trigger(request: &Request<'_>) -> String {
-    let mut trigger = request.rest.text().to_owned();
-    for heredoc in &request.heredocs {
-        trigger.push('\n');
-        trigger.push_str(&heredoc.content);
-        trigger.push_str(&heredoc.name);
-    }
-    trigger
 }
 
 fn instruction(inner: &mut Request<'_>) -> Option<Box<Spanned<Instruction>>> {

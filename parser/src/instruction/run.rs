@@ -1,12 +1,12 @@
 //! `RUN [flags] COMMAND`
 
 use super::flags::{Flags, Takes};
-use super::mount::parse_bool;
 use super::request::Arguments;
 use super::{CommandLine, Literal, MountSpec, Request};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::go::parse_bool;
 use crate::grammar;
-use crate::heredoc::{Heredoc, Marker};
+use crate::heredoc::{self, Heredoc, Marker};
 use crate::suggest::did_you_mean;
 
 /// RUN
@@ -108,13 +108,7 @@ fn with_heredocs(text: String, heredocs: &[Heredoc]) -> RunCommand {
         }
         return RunCommand::Line(CommandLine::Shell(content));
     }
-    let mut script = text;
-    for heredoc in heredocs {
-        script.push('\n');
-        script.push_str(&heredoc.content);
-        script.push_str(&heredoc.name);
-    }
-    RunCommand::Line(CommandLine::Shell(script))
+    RunCommand::Line(CommandLine::Shell(heredoc::put_back(text, heredocs)))
 }
 
 fn network(request: &mut Request<'_>, flags: &Flags) -> Network {

@@ -174,7 +174,7 @@ fn unset_names_are_told_once_in_order() {
 
 #[test]
 fn words_split_after_expansion() {
-    let words = |text| Word::new(text, Span::default(), '\\').expand_words(lookup).unwrap().words;
+    let words = |text| Word::new(text, Span::default(), '\\').expand_words(lookup).unwrap();
     assert_eq!(words("x$spaces/tcp"), ["x", "a", "b", "/tcp"]);
     assert_eq!(words(r#""$spaces""#), [" a  b "]);
     assert_eq!(words(r"a\ b '' c"), ["a b", "c"]);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use parser::ast::Comment;
+use parser::go::parse_bool;
 
 use super::Rule;
 
@@ -47,11 +48,10 @@ impl CheckOptions {
             match key.trim() {
                 "skip" => options.skip = Names::parse(value),
                 "experimental" => options.experimental = Names::parse(value),
-                "error" => match value.trim() {
-                    "1" | "t" | "T" | "true" | "TRUE" | "True" => options.error = true,
-                    "0" | "f" | "F" | "false" | "FALSE" | "False" => options.error = false,
-                    _ => return Err(CheckOptionsError::NotBoolean(option.to_owned())),
-                },
+                "error" => {
+                    let not_boolean = || CheckOptionsError::NotBoolean(option.to_owned());
+                    options.error = parse_bool(value.trim()).ok_or_else(not_boolean)?;
+                }
                 key => return Err(CheckOptionsError::Unknown(key.to_owned())),
             }
         }

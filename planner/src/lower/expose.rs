@@ -45,8 +45,7 @@ impl Lowering<'_, '_> {
         let mut ports = Vec::new();
         for word in words {
             let environment = &self.state.environment;
-            let expanded = word.expand_words(|name| environment.get(name).map(str::to_owned))?;
-            for argument in expanded.words {
+            for argument in word.expand_words(|name| environment.get(name).map(str::to_owned))? {
                 ports.extend(self.ports_of(&argument)?);
             }
         }

@@ -2,15 +2,13 @@
 
 use graph::VertexId;
 use graph::name::{ImageName, ImagePin};
+use image::config::DEFAULT_PATH;
 use image::{History, ImageConfig, ImagePath, Platform};
 use indexmap::IndexMap;
 
 use crate::environment::{Environment, cut_entry};
 use crate::paths;
 use crate::plan::{BaseImage, LayerOrigin};
-
-/// Where programs are looked for if the base does not say.
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What marks the history entries of a Dockerfile build.
 const HISTORY_COMMENT: &str = "buildkit.dockerfile.v0";

@@ -121,11 +121,8 @@ pub(super) fn check_standard_output(exports: &[Export]) -> Result<(), Failure> {
 }
 
 fn boolean(key: &str, value: &str) -> Result<bool, Failure> {
-    match value {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => usage(format!("output option {key:?} is true or false, not {value:?}")),
-    }
+    let wrong = || Failure::Usage(format!("output option {key:?} is true or false, not {value:?}"));
+    parser::go::parse_bool(value).ok_or_else(wrong)
 }
 
 #[cfg(test)]

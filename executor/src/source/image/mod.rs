@@ -71,13 +71,11 @@ impl Resolved {
 /// The manifest of an index that serves a platform best. A list of one that does not say its platform
 /// is taken by its word.
 fn best_of<'a>(index: &'a Index, image: &str, platform: &Platform) -> Result<&'a Descriptor, SourceError> {
-    let rank = |descriptor: &&Descriptor| platform.match_rank(descriptor.platform.as_ref()?);
-    let best = index.manifests.iter().filter(|one| rank(one).is_some()).min_by_key(rank);
     let only = match index.manifests.as_slice() {
         [only] if only.platform.is_none() => Some(only),
         _ => None,
     };
-    best.or(only).ok_or_else(|| SourceError::NoMatchingPlatform {
+    index.best_for(platform).or(only).ok_or_else(|| SourceError::NoMatchingPlatform {
         image: image.to_owned(),
         platform: platform.clone(),
     })

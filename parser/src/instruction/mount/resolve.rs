@@ -5,6 +5,7 @@ use super::{
     TmpfsMount,
 };
 use crate::Span;
+use crate::go::parse_bool;
 use crate::suggest::did_you_mean;
 use crate::word::ExpandError;
 
@@ -346,15 +347,6 @@ fn number(key: &str, value: String, radix: u32) -> Result<u32, MountFault> {
     let digits = Some(value.as_str()).filter(|digits| !digits.starts_with('+'));
     let number = digits.and_then(|digits| u32::from_str_radix(digits, radix).ok());
     number.ok_or(MountFault::InvalidNumber { key: key.to_owned(), value })
-}
-
-/// A truth value as Go reads one.
-pub(in crate::instruction) fn parse_bool(value: &str) -> Option<bool> {
-    match value {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
-        _ => None,
-    }
 }
 
 /// A size in bytes: a number and `b`, or `k m g t p` (powers of 1024) with or without `b` or `ib`.
