@@ -140,7 +140,7 @@ fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
 fn set_aside(path: &Path, why: &str) -> Result<(), CacheError> {
     let now = milliseconds(SystemTime::now());
     let target = beside(path, &format!(".old-{why}-{now}"));
-    tracing::warn!(path = %path.display(), to = %target.display(), "the cache has another format; beginning a new one");
+    tracing::warn!(why, path = %path.display(), to = %target.display(), "the cache is set aside; beginning a new one");
     for suffix in ["-wal", "-shm", ""] {
         let from = beside(path, suffix);
         match std::fs::rename(&from, beside(&target, suffix)) {

@@ -54,9 +54,11 @@ pub(crate) struct Nearest<'a> {
 /// The one with the fewest differences, the first among equals. One without any is not counted: it
 /// does not explain why there was no hit.
 pub(crate) fn nearest<'a>(candidates: &'a [Earlier], image: &KeyImage) -> Option<Nearest<'a>> {
+    let encoded = image.op.encode();
     let mut best: Option<(usize, Nearest<'a>)> = None;
     for earlier in candidates {
-        let operation = operations(&earlier.op, &image.op);
+        let is_same = earlier.op.as_bytes() == encoded;
+        let operation = if is_same { Vec::new() } else { operations(&earlier.op, &image.op) };
         let distance = operation.len() + changed_inputs(earlier, image).count();
         let nearer = best.as_ref().is_none_or(|(least, _)| distance < *least);
         if distance > 0 && nearer {
@@ -98,9 +100,6 @@ fn changed_inputs(earlier: &Earlier, image: &KeyImage) -> impl Iterator<Item = u
 }
 
 fn operations(before: &str, now: &Op) -> Vec<OperationChange> {
-    if before.as_bytes() == now.encode() {
-        return Vec::new();
-    }
     let Ok((_, earlier)) = serde_json::from_str::<(u32, Op)>(before) else {
         return vec![OperationChange::Kind];
     };
@@ -110,7 +109,7 @@ fn operations(before: &str, now: &Op) -> Vec<OperationChange> {
             vec![OperationChange::Image { before: before.chain, after: after.chain }]
         }
         _ if std::mem::discriminant(&earlier) != std::mem::discriminant(now) => vec![OperationChange::Kind],
-        _ => fields(&earlier, now),
+        _ => fields("", &earlier, now),
     }
 }
 
@@ -127,31 +126,37 @@ fn execs(before: &Exec, after: &Exec) -> Vec<OperationChange> {
     if said {
         rest.env.clone_from(&after.env);
     }
-    changes.extend(fields(&rest, after).into_iter().map(|change| match change {
-        OperationChange::Field { name, before, after } => {
-            OperationChange::Field { name: format!("exec.{name}"), before, after }
-        }
-        other => other,
-    }));
+    changes.extend(fields("exec", &rest, after));
     changes
 }
 
 fn variables(before: &Exec, after: &Exec) -> Vec<OperationChange> {
-    let as_map = |exec: &Exec| exec.env.iter().cloned().collect::<BTreeMap<String, String>>();
-    let (earlier, now) = (as_map(before), as_map(after));
-    let mut names: Vec<&String> = earlier.keys().chain(now.keys()).collect();
-    names.sort();
-    names.dedup();
-    names
+    let (earlier, now) = (before.env.iter().cloned(), after.env.iter().cloned());
+    side_by_side(earlier, now)
         .into_iter()
-        .filter(|&name| earlier.get(name) != now.get(name))
-        .map(|name| OperationChange::Variable {
-            name: name.clone(),
-            before: earlier.get(name).cloned(),
-            after: now.get(name).cloned(),
-            mentioned: mentions(after, name),
+        .filter(|(_, (before, now))| before != now)
+        .map(|(name, (before, now))| OperationChange::Variable {
+            mentioned: mentions(after, &name),
+            name,
+            before,
+            after: now,
         })
         .collect()
+}
+
+/// The values of two collections, by key; of equal keys in one the last counts.
+fn side_by_side<K: Ord, V>(
+    before: impl IntoIterator<Item = (K, V)>,
+    after: impl IntoIterator<Item = (K, V)>,
+) -> BTreeMap<K, (Option<V>, Option<V>)> {
+    let mut both: BTreeMap<K, (Option<V>, Option<V>)> = BTreeMap::new();
+    for (key, value) in before {
+        both.entry(key).or_default().0 = Some(value);
+    }
+    for (key, value) in after {
+        both.entry(key).or_default().1 = Some(value);
+    }
+    both
 }
 
 /// Whether the command, or a script that it runs, has the name in it as a word.
@@ -164,11 +169,11 @@ fn mentions(exec: &Exec, name: &str) -> bool {
     exec.args.iter().chain(scripts).any(|text| text.split(|c| !is_name(c)).any(|word| word == name))
 }
 
-/// The leaves of the two encodings that differ.
-fn fields<T: Serialize>(before: &T, after: &T) -> Vec<OperationChange> {
+/// The leaves of the two encodings that differ, by their path below `name`.
+fn fields<T: Serialize>(name: &str, before: &T, after: &T) -> Vec<OperationChange> {
     let mut changes = Vec::new();
     if let (Ok(before), Ok(after)) = (serde_json::to_value(before), serde_json::to_value(after)) {
-        compare(String::new(), &before, &after, &mut changes);
+        compare(name.to_owned(), &before, &after, &mut changes);
     }
     changes
 }
@@ -180,13 +185,9 @@ fn compare(name: String, before: &Value, after: &Value, changes: &mut Vec<Operat
     }
     match (before, after) {
         (Value::Object(earlier), Value::Object(now)) => {
-            let mut keys: Vec<&String> = earlier.keys().chain(now.keys()).collect();
-            keys.sort();
-            keys.dedup();
-            for key in keys {
+            for (key, (before, after)) in side_by_side(earlier, now) {
                 let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
-                let value = |map: &serde_json::Map<String, Value>| map.get(key).cloned().unwrap_or_default();
-                compare(name, &value(earlier), &value(now), changes);
+                compare(name, before.unwrap_or(&Value::Null), after.unwrap_or(&Value::Null), changes);
             }
         }
         (Value::Array(earlier), Value::Array(now)) if earlier.len() == now.len() => {
@@ -201,26 +202,23 @@ fn compare(name: String, before: &Value, after: &Value, changes: &mut Vec<Operat
     }
 }
 
-/// Both lists are sorted by path.
+/// The files that differ, by path.
 fn file_changes(before: &[FileEntry], after: &[FileEntry]) -> Vec<FileChange> {
-    let by_path = |files: &'_ [FileEntry]| -> BTreeMap<String, FileEntry> {
-        files.iter().map(|file| (file.path.clone(), file.clone())).collect()
-    };
-    let (earlier, now) = (by_path(before), by_path(after));
-    let mut paths: Vec<&String> = earlier.keys().chain(now.keys()).collect();
-    paths.sort();
-    paths.dedup();
-    paths
+    side_by_side(before.iter().map(by_path), after.iter().map(by_path))
         .into_iter()
-        .filter_map(|path| {
-            let how = match (earlier.get(path), now.get(path)) {
+        .filter_map(|(path, files)| {
+            let how = match files {
                 (None, _) => Some(FileDifference::Added),
                 (_, None) => Some(FileDifference::Removed),
                 (Some(before), Some(after)) => difference(before, after),
             };
-            how.map(|how| FileChange { path: path.clone(), how })
+            how.map(|how| FileChange { path: path.to_owned(), how })
         })
         .collect()
+}
+
+fn by_path(file: &FileEntry) -> (&str, &FileEntry) {
+    (&file.path, file)
 }
 
 fn difference(before: &FileEntry, after: &FileEntry) -> Option<FileDifference> {

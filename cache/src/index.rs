@@ -28,7 +28,7 @@ use crate::diff::StoredInput;
 use crate::record::{NewRecord, Position, Record};
 use crate::{CacheError, CacheKey, InputKey, KeyImage, Miss, diff};
 
-/// Uses are written down with the next insertion, or when so many have come together.
+/// Uses are written down with the next change, or when so many have come together.
 const USES_AT_ONCE: usize = 512;
 
 /// How many earlier records on the same base are compared with a new layer. Each comparison may
@@ -169,7 +169,7 @@ impl Cache {
         })
     }
 
-    /// Notes that a build used a record, and where. It is written down with the next insertion, or
+    /// Notes that a build used a record, and where. It is written down with the next change, or
     /// by [`Cache::flush`], or when the cache is dropped.
     pub fn used(&self, key: CacheKey, position: Option<&Position>) -> Result<(), CacheError> {
         let mut uses = lock(&self.uses);
@@ -235,15 +235,15 @@ impl Cache {
     pub fn explain(&self, position: Option<&Position>, image: &KeyImage) -> Result<Miss, CacheError> {
         let Some(position) = position else { return Ok(Miss::NeverBuilt) };
         let connection = lock(&self.reader);
-        let attempt = "explain a miss";
-        let mut earlier = candidates(&connection, Place::Ordinal(position)).map_err(query(attempt))?;
-        if diff::nearest(&earlier, image).is_none() {
-            let op = operation(image);
-            earlier = candidates(&connection, Place::Stage(position, &op)).map_err(query(attempt))?;
+        let (attempt, op) = ("explain a miss", operation(image));
+        for place in [Place::Ordinal(position), Place::Stage(position, &op)] {
+            let earlier = candidates(&connection, place).map_err(query(attempt))?;
+            if let Some(nearest) = diff::nearest(&earlier, image) {
+                let files = |digest: Digest| manifest(&connection, digest);
+                return Ok(Miss::Changed(diff::explain(&nearest, image, files).map_err(query(attempt))?));
+            }
         }
-        let Some(nearest) = diff::nearest(&earlier, image) else { return Ok(Miss::NeverBuilt) };
-        let files = |digest: Digest| manifest(&connection, digest);
-        Ok(Miss::Changed(diff::explain(&nearest, image, files).map_err(query(attempt))?))
+        Ok(Miss::NeverBuilt)
     }
 
     /// Every snapshot that a record needs: what a garbage collection of the store has to keep.

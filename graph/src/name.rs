@@ -98,12 +98,20 @@ pub struct ImagePin {
     /// The digest of what the reference stood for: an index, or the manifest itself. None for an
     /// image that exists in the local store only.
     pub resolved: Option<Digest>,
-    /// What the image is made for, as its config says.
-    pub platform: Platform,
-    /// The chain id of its layers; none if it has no layers.
-    pub chain: Option<ChainId>,
     /// The whole config.
     pub config: ImageConfig,
+}
+
+impl ImagePin {
+    /// What the image is made for.
+    pub fn platform(&self) -> Platform {
+        self.config.platform()
+    }
+
+    /// The chain id of its layers; none if it has no layers.
+    pub fn chain(&self) -> Option<ChainId> {
+        ChainId::of(&self.config.rootfs.diff_ids)
+    }
 }
 
 /// A file, downloaded.

@@ -14,6 +14,7 @@ use parser::ast::{Add, CopySource, Instruction};
 use crate::context::NamedContext;
 use crate::lower::add;
 use crate::plan::Planner;
+use crate::remote::url_file_name;
 use crate::scope;
 use crate::stages::{Base, Origin, StageId, StageTable};
 use crate::steps::{Position, Step};
@@ -65,7 +66,7 @@ fn need_constant_sources(planner: &mut Planner<'_>, instruction: &Add) {
         let CopySource::Path(word) = source else { continue };
         let Some(text) = scope::constant(word) else { continue };
         match add::remote(&text, instruction.keep_git_dir, checksum.as_deref()) {
-            Ok(Some(add::Remote::Http(name))) => _ = http(planner, &name, add::file_name_of(&name.url)),
+            Ok(Some(add::Remote::Http(name))) => _ = http(planner, &name, url_file_name(&name.url)),
             Ok(Some(add::Remote::Git(git))) => _ = self::git(planner, &git),
             Ok(None) | Err(_) => {}
         }
@@ -113,7 +114,7 @@ fn in_context<'a>(
         }
         NamedContext::Http(url) => {
             let name = HttpName { url: url.clone(), checksum: None };
-            Some(tree(http(planner, &name, Some("context".to_owned()))?, url.clone()))
+            Some(tree(http(planner, &name, Some("context".to_owned()))?.0, url.clone()))
         }
     }
 }
@@ -129,7 +130,7 @@ fn image<'a>(
         planner.need(Name::Image(name));
         return None;
     };
-    let tree = match pin.chain {
+    let tree = match pin.chain() {
         Some(chain) => planner.graph.add(Op::Source(Source::Image(ImageSource { chain })), Vec::new()),
         None => scratch(planner),
     };
@@ -148,22 +149,20 @@ pub(crate) fn scratch(planner: &mut Planner<'_>) -> VertexId {
     planner.graph.add(Op::Source(Source::Scratch), Vec::new())
 }
 
-/// A downloaded file, alone in a tree. Its name is the given one, or else that of its pin.
+/// A downloaded file, alone in a tree, and its name there: the given one, or else that of its pin.
 pub(crate) fn http(
     planner: &mut Planner<'_>,
     name: &HttpName,
-    file_name: Option<String>,
-) -> Option<VertexId> {
+    given: Option<String>,
+) -> Option<(VertexId, String)> {
     let Some(pin) = planner.pins.http(name) else {
         planner.need(Name::Http(name.clone()));
         return None;
     };
-    let source = HttpSource {
-        content: pin.content,
-        file_name: add::http_file_name(file_name, pin),
-        last_modified: pin.last_modified,
-    };
-    Some(planner.graph.add(Op::Source(Source::Http(source)), Vec::new()))
+    let file_name = given.or_else(|| pin.file_name.clone()).unwrap_or_else(|| "__unnamed__".to_owned());
+    let source =
+        HttpSource { content: pin.content, file_name: file_name.clone(), last_modified: pin.last_modified };
+    Some((planner.graph.add(Op::Source(Source::Http(source)), Vec::new()), file_name))
 }
 
 /// A checkout of a repository.

@@ -35,8 +35,7 @@ pub(crate) mod undefined_arg_in_from;
 pub(crate) mod undefined_var;
 pub(crate) mod workdir_relative_path;
 
-use std::collections::HashSet;
-
+use indexmap::IndexSet;
 use parser::ast::Comment;
 use parser::{Dockerfile, Span};
 
@@ -64,14 +63,13 @@ pub struct Warning {
 pub(crate) struct Linter {
     file: CheckOptions,
     effective: CheckOptions,
-    warnings: Vec<Warning>,
-    seen: HashSet<Warning>,
+    warnings: IndexSet<Warning>,
 }
 
 impl Linter {
     /// A linter with the options of the file.
     pub(crate) fn new(options: CheckOptions) -> Self {
-        Self { file: options.clone(), effective: options, warnings: Vec::new(), seen: HashSet::new() }
+        Self { file: options.clone(), effective: options, warnings: IndexSet::new() }
     }
 
     /// What is reported from now on belongs to an instruction with these comments above it.
@@ -86,12 +84,8 @@ impl Linter {
 
     /// Adds a finding with a hint, unless its rule does not apply here.
     pub(crate) fn report_with_help(&mut self, rule: Rule, span: Span, message: String, help: Option<String>) {
-        if !self.effective.applies(rule) {
-            return;
-        }
-        let warning = Warning { rule, message, span, help };
-        if self.seen.insert(warning.clone()) {
-            self.warnings.push(warning);
+        if self.effective.applies(rule) {
+            self.warnings.insert(Warning { rule, message, span, help });
         }
     }
 
@@ -107,9 +101,10 @@ impl Linter {
     }
 
     /// All findings, in the order of the text.
-    pub(crate) fn into_warnings(mut self) -> Vec<Warning> {
-        self.warnings.sort_by_key(|warning| warning.span.start);
-        self.warnings
+    pub(crate) fn into_warnings(self) -> Vec<Warning> {
+        let mut warnings: Vec<Warning> = self.warnings.into_iter().collect();
+        warnings.sort_by_key(|warning| warning.span.start);
+        warnings
     }
 }
 

@@ -98,9 +98,10 @@ pub struct BaseImage {
 
 /// Plans the build of a Dockerfile that was parsed without errors.
 ///
-/// It is called again and again, with more pins each time, until the plan is ready. One call asks
-/// for all names that can be known, so there are two rounds at most, and one more for triggers of
-/// base images that name images.
+/// It is called again and again, with more pins each time, until the plan is ready. Each call asks
+/// for all names that can be known by then: the file behind `SOURCE_DATE_EPOCH`; then images and
+/// sources that depend on no variable; then what triggers of base images name; then sources with
+/// variables.
 pub fn plan(dockerfile: &Dockerfile, options: &PlanOptions, pins: &Pins) -> Result<Planned, PlanError> {
     let mut planner = Planner::new(dockerfile, options, pins)?;
     let targets = planner.targets();

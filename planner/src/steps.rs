@@ -3,11 +3,11 @@
 //! The graph knows no labels and no source positions, since they must not count for the identity of
 //! a step. They are kept here, beside it.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use graph::VertexId;
 use image::Platform;
+use indexmap::IndexMap;
 use parser::Span;
 
 use crate::environment::Environment;
@@ -17,10 +17,7 @@ use crate::environment::Environment;
 /// One vertex can serve several instructions: equal steps of two stages, or of two platforms, are
 /// one vertex.
 #[derive(Clone, Debug, Default)]
-pub struct Steps {
-    by_vertex: HashMap<VertexId, Vec<Step>>,
-    order: Vec<VertexId>,
-}
+pub struct Steps(IndexMap<VertexId, Vec<Step>>);
 
 /// An instruction that a vertex came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,19 +46,16 @@ impl Steps {
     /// The steps that a vertex serves, in the order of planning; empty for vertices that users do
     /// not see, such as the empty tree.
     pub fn of(&self, vertex: VertexId) -> &[Step] {
-        self.by_vertex.get(&vertex).map(Vec::as_slice).unwrap_or_default()
+        self.0.get(&vertex).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// All of them, in the order of planning.
     pub fn iter(&self) -> impl Iterator<Item = (VertexId, &[Step])> {
-        self.order.iter().map(|&vertex| (vertex, self.of(vertex)))
+        self.0.iter().map(|(vertex, steps)| (*vertex, steps.as_slice()))
     }
 
     pub(crate) fn insert(&mut self, vertex: VertexId, step: Step) {
-        let steps = self.by_vertex.entry(vertex).or_default();
-        if steps.is_empty() {
-            self.order.push(vertex);
-        }
+        let steps = self.0.entry(vertex).or_default();
         if !steps.contains(&step) {
             steps.push(step);
         }

@@ -4,7 +4,7 @@ mod corpus;
 
 use graph::name::{GitPin, HttpPin, ImageLocation, ImageName, ImagePin};
 use graph::{Name, Pin, Pins};
-use image::{ChainId, DiffId, Digest, History, ImageConfig, Platform};
+use image::{DiffId, Digest, History, ImageConfig, Platform};
 use parser::Dockerfile;
 
 use crate::{PlanError, PlanOptions, Planned, Warning, plan};
@@ -98,14 +98,12 @@ fn fake_image(name: &ImageName) -> ImagePin {
         "broken-triggers" => config.config.on_build = strings(&["BOGUS x"]),
         _ => {}
     }
-    let chain = if path == "nothing" {
+    if path == "nothing" {
         config.config = image::ContainerConfig::default();
-        None
     } else {
         let layer = DiffId(Digest::of(format!("{path} {platform}").as_bytes()));
         config.rootfs.diff_ids.push(layer);
         config.history.push(History { created_by: format!("a layer of {path}"), ..History::default() });
-        ChainId::of(&[layer])
-    };
-    ImagePin { resolved, platform, chain, config }
+    }
+    ImagePin { resolved, config }
 }

@@ -10,7 +10,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use store::{Draft, Entry, StoreError, Tree, TreePath};
+use store::{Draft, Entry, StoreError, TreePath};
 
 use crate::exec::error::ExecError;
 
@@ -21,7 +21,7 @@ pub(crate) enum Shown {
     File(PathBuf),
     /// The union of these directories of the host, top first; at least one.
     Directories(Vec<PathBuf>),
-    /// This directory, which is a copy that nobody else uses.
+    /// This file or directory, which is a copy that nobody else uses.
     Copy(PathBuf),
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn show(entry: &Entry, scratch: &Draft) -> Result<Shown, ExecError> {
         (true, true) => Ok(Shown::Directories(vec![place])),
         (false, true) => Ok(Shown::File(place)),
         (true, false) => Ok(Shown::Copy(copy_directory(entry, scratch)?)),
-        (false, false) => Ok(Shown::File(copy_file(entry, scratch)?)),
+        (false, false) => Ok(Shown::Copy(copy_file(entry, scratch)?)),
     }
 }
 
@@ -82,17 +82,12 @@ pub(crate) fn copy_file(entry: &Entry, scratch: &Draft) -> Result<PathBuf, ExecE
 
 /// Copies what the tree shows below an entry to the root of the draft; its path on the host.
 fn copy_directory(entry: &Entry, scratch: &Draft) -> Result<PathBuf, ExecError> {
-    copy_tree(entry.tree(), entry, scratch)?;
-    Ok(scratch.stack(&[])?.upper)
-}
-
-/// Copies a directory of a tree with all that is in it to the root of a draft.
-pub(crate) fn copy_tree(tree: &Tree, top: &Entry, draft: &Draft) -> Result<(), StoreError> {
-    let mut editor = draft.editor();
-    for entry in tree.walk(top) {
-        let entry = entry?;
-        let target = entry.path().strip_prefix(top.path()).unwrap_or_else(TreePath::root);
-        editor.copy(&entry, &target, &entry.attributes())?;
+    let mut editor = scratch.editor();
+    for below in entry.tree().walk(entry) {
+        let below = below?;
+        let target = below.path().strip_prefix(entry.path()).unwrap_or_else(TreePath::root);
+        editor.copy(&below, &target, &below.attributes())?;
     }
-    editor.finish()
+    editor.finish()?;
+    Ok(scratch.stack(&[])?.upper)
 }

@@ -104,15 +104,6 @@ pub enum ExecError {
     /// The pipes for the output of the process could not be made.
     #[error("cannot make a pipe for the output of the process")]
     Pipe(#[source] io::Error),
-    /// A temporary directory could not be made.
-    #[error("cannot make a temporary directory in {}", path.display())]
-    TemporaryDirectory {
-        /// Where.
-        path: PathBuf,
-        /// The system's answer.
-        #[source]
-        source: io::Error,
-    },
     /// The vertex has fewer inputs than its operation names.
     #[error("the step has no input {0:?}")]
     NoInput(InputIndex),

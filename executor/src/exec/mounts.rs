@@ -25,7 +25,7 @@ use runtime::surroundings::{self, ExtraHost};
 use sandbox::Overlay;
 use store::{Attributes, Draft, Entry, MountPoint, MountPointKind, Store, Timestamp};
 
-use crate::exec::context;
+use crate::exec::context::{self, Shown};
 use crate::exec::error::ExecError;
 use crate::exec::ssh::AgentSocket;
 use crate::output::Output;
@@ -71,6 +71,12 @@ impl Mounts {
     /// Prepares all mounts of the operation, or fails with [`ExecError::CacheInUse`].
     pub(crate) fn prepare(exec: &Exec, sources: &Sources<'_>) -> Result<Self, ExecError> {
         let mut mounts = Self::default();
+        // First: while others have a cache, all this is done again, and the rest may copy a whole context.
+        for mount in &exec.mounts {
+            if let MountKind::Cache(cache) = &mount.kind {
+                mounts.take(cache, sources)?;
+            }
+        }
         mounts.name_files(exec, sources.options);
         for mount in &exec.mounts {
             mounts.add(mount, sources)?;
@@ -140,7 +146,12 @@ impl Mounts {
             MountKind::Bind { input, source, access } => {
                 self.bind(target, &sources.entry(*input, source)?, *access, sources)
             }
-            MountKind::Cache(cache) => self.cache(target, cache, sources),
+            MountKind::Cache(cache) => {
+                let source = self.take(cache, sources)?;
+                let kind = sandbox::MountKind::Bind { source, read_only: cache.read_only, recursive: false };
+                self.plan(target, MountPointKind::Directory, kind);
+                Ok(())
+            }
             MountKind::Tmpfs { size } => {
                 let kind = sandbox::MountKind::Tmpfs { size: *size, mode: 0o1777 };
                 self.plan(target, MountPointKind::Directory, kind);
@@ -180,26 +191,16 @@ impl Mounts {
         self.kept.push(Box::new(socket));
     }
 
-    fn cache(
-        &mut self,
-        target: &ImagePath,
-        cache: &CacheMount,
-        sources: &Sources<'_>,
-    ) -> Result<(), ExecError> {
-        // A step takes a cache once, however often it mounts it: it would wait for itself.
-        let directory = if let Some(directory) = self.caches.get(&cache.id) {
-            directory.clone()
-        } else {
-            let mounted = acquire(cache, sources)?;
-            let directory = mounted.directory().to_owned();
-            self.kept.push(Box::new(mounted));
-            self.caches.insert(cache.id.clone(), directory.clone());
-            directory
-        };
-        let kind =
-            sandbox::MountKind::Bind { source: directory, read_only: cache.read_only, recursive: false };
-        self.plan(target, MountPointKind::Directory, kind);
-        Ok(())
+    /// The directory of a cache. A step takes each once, however often it mounts it: it would wait for itself.
+    fn take(&mut self, cache: &CacheMount, sources: &Sources<'_>) -> Result<PathBuf, ExecError> {
+        if let Some(directory) = self.caches.get(&cache.id) {
+            return Ok(directory.clone());
+        }
+        let mounted = acquire(cache, sources)?;
+        let directory = mounted.directory().to_owned();
+        self.kept.push(Box::new(mounted));
+        self.caches.insert(cache.id.clone(), directory.clone());
+        Ok(directory)
     }
 
     fn bind(
@@ -211,28 +212,20 @@ impl Mounts {
     ) -> Result<(), ExecError> {
         let scratch = sources.store.draft(&sources.store.scratch())?;
         let shown = context::show(entry, &scratch)?;
-        let (point, kind) = match (shown, access) {
-            (context::Shown::File(source), access) => {
-                let source = match access {
-                    BindAccess::ReadOnly => source,
-                    BindAccess::Discard => context::copy_file(entry, &scratch)?,
-                };
-                let read_only = access == BindAccess::ReadOnly;
-                (MountPointKind::File, sandbox::MountKind::Bind { source, read_only, recursive: false })
+        let read_only = access == BindAccess::ReadOnly;
+        let bind = |source| sandbox::MountKind::Bind { source, read_only, recursive: false };
+        let kind = match (shown, access) {
+            (Shown::Directories(lowers), BindAccess::ReadOnly) => {
+                sandbox::MountKind::ReadOnlyOverlay { lowers }
             }
-            (context::Shown::Directories(lowers), BindAccess::ReadOnly) => {
-                (MountPointKind::Directory, sandbox::MountKind::ReadOnlyOverlay { lowers })
-            }
-            (context::Shown::Directories(lowers), BindAccess::Discard) => {
+            (Shown::Directories(lowers), BindAccess::Discard) => {
                 let stack = scratch.stack(&[])?;
-                let overlay = Overlay { lowers, upper: stack.upper, work: stack.work };
-                (MountPointKind::Directory, sandbox::MountKind::Overlay(overlay))
+                sandbox::MountKind::Overlay(Overlay { lowers, upper: stack.upper, work: stack.work })
             }
-            (context::Shown::Copy(source), access) => {
-                let read_only = access == BindAccess::ReadOnly;
-                (MountPointKind::Directory, sandbox::MountKind::Bind { source, read_only, recursive: false })
-            }
+            (Shown::File(_), BindAccess::Discard) => bind(context::copy_file(entry, &scratch)?),
+            (Shown::File(source), BindAccess::ReadOnly) | (Shown::Copy(source), _) => bind(source),
         };
+        let point = if entry.is_directory() { MountPointKind::Directory } else { MountPointKind::File };
         self.plan(target, point, kind);
         self.kept.push(Box::new(scratch));
         Ok(())

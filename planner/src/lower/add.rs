@@ -1,7 +1,7 @@
 //! `ADD [flags] SOURCE… DESTINATION`: COPY that also fetches URLs and repositories and unpacks archives.
 
 use graph::file::Unpack;
-use graph::name::{GitName, HttpName, HttpPin};
+use graph::name::{GitName, HttpName};
 use image::{ImagePath, PathPattern};
 use parser::ast::Add;
 
@@ -9,7 +9,7 @@ use super::Lowering;
 use super::copy::{Flags, Sources, literal_pattern, source_pattern};
 use crate::error::Fault;
 use crate::external;
-use crate::remote::{self, GitReference, is_http_url};
+use crate::remote::{GitReference, is_http_url, url_file_name};
 
 /// A source that is not on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,16 +80,6 @@ pub(crate) fn remote(
     Ok(Some(Remote::Http(HttpName { url: source.to_owned(), checksum })))
 }
 
-/// The name that a URL gives to the file behind it.
-pub(crate) fn file_name_of(url: &str) -> Option<String> {
-    remote::url_file_name(url)
-}
-
-/// The name of a downloaded file in its tree.
-pub(crate) fn http_file_name(given: Option<String>, pin: &HttpPin) -> String {
-    given.or_else(|| pin.file_name.clone()).unwrap_or_else(|| "__unnamed__".to_owned())
-}
-
 impl Lowering<'_, '_> {
     pub(super) fn add(&mut self, add: &Add) -> Result<(), Fault> {
         let checksum = self.expand_optional(add.checksum.as_ref())?;
@@ -122,16 +112,13 @@ impl Lowering<'_, '_> {
     }
 
     fn add_file(&mut self, sources: &mut Sources, name: &HttpName, asked: Option<bool>) {
-        let given = file_name_of(&name.url);
-        let file_name = self.planner.pins.http(name).map(|pin| http_file_name(given.clone(), pin));
-        match (external::http(self.planner, name, given), file_name) {
-            (Some(tree), Some(file_name)) => {
-                self.show_source(tree, &name.url);
-                let pattern = literal_pattern(&ImagePath::root().join(&file_name));
-                sources.push(tree, pattern, unpack(asked.unwrap_or(false)));
-            }
-            _ => sources.is_incomplete = true,
-        }
+        let Some((tree, file_name)) = external::http(self.planner, name, url_file_name(&name.url)) else {
+            sources.is_incomplete = true;
+            return;
+        };
+        self.show_source(tree, &name.url);
+        let pattern = literal_pattern(&ImagePath::root().join(&file_name));
+        sources.push(tree, pattern, unpack(asked.unwrap_or(false)));
     }
 
     fn add_repository(&mut self, sources: &mut Sources, git: &GitSourceName) {

@@ -59,7 +59,7 @@ impl StageState {
 
     /// What an image gives in place of a whole stage.
     pub(crate) fn replaced(rootfs: VertexId, name: ImageName, pin: &ImagePin) -> Self {
-        let mut state = Self::bare(rootfs, &pin.platform);
+        let mut state = Self::bare(rootfs, &pin.platform());
         state.config = ImageConfig { created: None, ..pin.config.clone() };
         let entries = std::mem::take(&mut state.config.config.env);
         state.listed = entries.into_iter().map(|entry| (cut_entry(&entry).0.to_owned(), entry)).collect();

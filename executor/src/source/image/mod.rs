@@ -59,12 +59,7 @@ impl Resolved {
     }
 
     pub(crate) fn pin(&self) -> ImagePin {
-        ImagePin {
-            resolved: Some(self.digest),
-            platform: self.config.platform(),
-            chain: self.chain(),
-            config: self.config.clone(),
-        }
+        ImagePin { resolved: Some(self.digest), config: self.config.clone() }
     }
 }
 

@@ -3,7 +3,7 @@
 //! The store's own tags come first, unless the build asks for the registry.
 
 use graph::name::{ImageLocation, ImageName, ImagePin};
-use image::{ChainId, Platform, Reference};
+use image::{Platform, Reference};
 
 use super::{Resolved, layout, parse, remote};
 use crate::blocking::blocking;
@@ -56,8 +56,7 @@ async fn pin_local(
             return Ok(None);
         }
         let resolved = record.manifest.map(|manifest| manifest.digest);
-        let chain = ChainId::of(&config.rootfs.diff_ids);
-        Ok(Some(ImagePin { resolved, platform: config.platform(), chain, config }))
+        Ok(Some(ImagePin { resolved, config }))
     })
     .await
 }

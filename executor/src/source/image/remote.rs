@@ -28,7 +28,7 @@ pub(crate) async fn resolve(
     };
     let manifest: Manifest = parse(&bytes, &image, "manifest", descriptor.digest)?;
     let config = read_small(client, reference.repository(), &manifest.config, &image).await?;
-    Resolved::new(&image, digest, (descriptor, bytes.clone()), manifest, config)
+    Resolved::new(&image, digest, (descriptor, bytes), manifest, config)
 }
 
 async fn read_small(
