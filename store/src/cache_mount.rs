@@ -3,7 +3,7 @@
 //! ```text
 //! ROOT/cache-mounts/<sha256 of the id>/        flock: exclusive while the data is made
 //! ROOT/cache-mounts/<sha256 of the id>/id      the id, as text
-//! ROOT/cache-mounts/<sha256 of the id>/lock    flock: shared by its users, exclusive for `locked` ones
+//! ROOT/cache-mounts/<sha256 of the id>/lock    flock: shared by its users, exclusive for `locked` and `private` ones
 //! ROOT/cache-mounts/<sha256 of the id>/data    what is mounted
 //! ROOT/cache-mounts/<sha256 of the id>.<n>/…   further ones, while a `private` user has the others
 //! ```

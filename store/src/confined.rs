@@ -31,7 +31,7 @@ impl ConfinedDirectory {
         &self.path
     }
 
-    /// Where a path inside lies on the host: for messages, never for system calls.
+    /// Where a path inside lies on the host. Nothing here keeps a link in it from being followed.
     pub(crate) fn host_path(&self, path: &TreePath) -> PathBuf {
         self.path.join(path.relative())
     }

@@ -8,7 +8,7 @@
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 
@@ -166,4 +166,9 @@ pub(crate) fn first_text(row: &Row<'_>) -> rusqlite::Result<String> {
 /// Seconds since 1970, now.
 pub(crate) fn now() -> i64 {
     crate::metadata::Timestamp::now().seconds
+}
+
+/// The time of so many seconds since 1970, as [`now`] gives them.
+pub(crate) fn time(seconds: i64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
 }

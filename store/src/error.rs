@@ -80,8 +80,8 @@ pub enum StoreError {
         /// The images that it fits, sorted.
         matches: Vec<ImageId>,
     },
-    /// A layer stream could not be decompressed or read.
-    #[error("cannot read the layer archive")]
+    /// An archive could not be decompressed or read.
+    #[error("cannot read the archive")]
     ArchiveRead(#[source] io::Error),
     /// An archive entry that would reach outside the root, or that no file system can hold.
     #[error("archive entry {entry}: {problem}")]
@@ -159,21 +159,6 @@ pub enum ArchiveProblem {
     /// The entry would replace the root directory by something else.
     #[error("it would replace the root directory")]
     ReplacesRoot,
-}
-
-impl StoreError {
-    /// Whether the disk (or the quota) is full: the store stays consistent, the operation can be repeated.
-    pub fn is_disk_full(&self) -> bool {
-        match self {
-            Self::Io { source, .. } => {
-                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-            }
-            Self::Database { source, .. } => {
-                source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
-            }
-            _ => false,
-        }
-    }
 }
 
 /// Names the attempt and the object of a failed system call.

@@ -4,13 +4,13 @@
 //! snapshot that has the image's layers, the tags, and where the layers are known to exist in compressed form, so
 //! that pushing an image back to where it came from moves nothing.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use image::{Descriptor, DiffId, Digest, ImageId, Reference, Repository};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
-use crate::database::{first_text, now, parse, parse_json};
+use crate::database::{first_text, now, parse, parse_json, time};
 use crate::error::{DatabaseAttempt, StoreError};
 use crate::snapshot::{Snapshot, SnapshotId};
 use crate::store::Store;
@@ -151,14 +151,14 @@ impl Store {
             id,
             top: parse("snapshot id", &top)?,
             tags: references,
-            stored: SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(stored).unwrap_or(0)),
+            stored: time(stored),
             manifest: manifest.map(|json| parse_json("descriptor", &json)).transpose()?,
         }))
     }
 
     /// All images, the one stored last first.
     pub fn images(&self) -> Result<Vec<ImageRecord>, StoreError> {
-        let ids = self.image_ids("SELECT id FROM images WHERE ?1 = '' ORDER BY stored DESC, id", "")?;
+        let ids = self.image_ids("SELECT id FROM images ORDER BY stored DESC, id", [])?;
         ids.into_iter().filter_map(|id| self.image(id).transpose()).collect()
     }
 
@@ -189,7 +189,7 @@ impl Store {
         }
         let begins =
             "SELECT id FROM images WHERE id >= 'sha256:' || ?1 AND id < 'sha256:' || ?1 || 'g' ORDER BY id";
-        match self.image_ids(begins, digits)?.as_slice() {
+        match self.image_ids(begins, [digits])?.as_slice() {
             [] => Ok(None),
             [id] => self.image(*id),
             several => {
@@ -271,10 +271,10 @@ impl Store {
         Ok(image.tags)
     }
 
-    fn image_ids(&self, query: &str, argument: &str) -> Result<Vec<ImageId>, StoreError> {
+    fn image_ids(&self, query: &str, parameters: impl rusqlite::Params) -> Result<Vec<ImageId>, StoreError> {
         let connection = self.database().connection();
         let mut statement = connection.prepare_cached(query).database("list the images")?;
-        let rows = statement.query_map([argument], first_text).database("list the images")?;
+        let rows = statement.query_map(parameters, first_text).database("list the images")?;
         rows.map(|id| parse("image id", &id.database("list the images")?)).collect()
     }
 }

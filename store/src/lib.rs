@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! ROOT/format                     "1": the version of this layout; another number is refused
-//! ROOT/lock                       flock: shared by every process that has the store open, exclusive for gc
+//! ROOT/lock                       flock: shared by every process that has the store open, exclusive for one that
+//!                                 cleans up alone, as it opens
 //! ROOT/store.db                   SQLite: which snapshots, layer blobs, images and tags exist
 //! ROOT/blobs/sha256/ab/abcdef…    blobs by content
 //! ROOT/layers/<id>/fs             one layer each, in the form of an overlayfs upper directory

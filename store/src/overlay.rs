@@ -12,6 +12,9 @@ use std::os::fd::AsFd;
 
 use rustix::fs::{FileType, Mode, XattrFlags};
 
+use crate::confined::ConfinedDirectory;
+use crate::error::{Attempt, StoreError};
+use crate::path::TreePath;
 use crate::xattrs;
 
 const TRUSTED_OPAQUE: &str = "trusted.overlay.opaque";
@@ -70,7 +73,13 @@ impl Privileges {
     }
 }
 
-/// Whether an open directory hides the directories of the same name below it.
+/// Whether a directory of a layer hides the directories of the same name below it.
+pub(crate) fn hides_below(layer: &ConfinedDirectory, path: &TreePath) -> Result<bool, StoreError> {
+    let opaque = layer.open_directory(path).and_then(is_opaque);
+    opaque.attempt("read the extended attributes of", layer.host_path(path))
+}
+
+/// The same of an open directory.
 pub(crate) fn is_opaque(directory: impl AsFd) -> io::Result<bool> {
     for name in [TRUSTED_OPAQUE, USER_OPAQUE] {
         if xattrs::value(&directory, OsStr::new(name))?.as_deref() == Some(b"y") {

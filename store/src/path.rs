@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// A path relative to the root of a tree: bytes, without empty, `.` or `..` components and without a leading
 /// slash. The root itself is the empty path.
 ///
-/// There is no conversion to a host path outside this crate. The order is the order of a sorted depth-first
+/// Outside this crate only exporters make host paths of it. The order is the order of a sorted depth-first
 /// walk: by components, each compared as bytes (so `a/b` comes before `a-b`).
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct TreePath(Vec<u8>);

@@ -12,14 +12,14 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use image::{ChainId, DiffId};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use crate::confined::ConfinedDirectory;
-use crate::database::{self, first_text, parse};
+use crate::database::{self, first_text, parse, time};
 use crate::error::{DatabaseAttempt, StoreError};
 use crate::store::Store;
 use crate::tree::Tree;
@@ -234,7 +234,7 @@ impl Store {
                 row.get(0)
             })
             .database("look up when a snapshot was made")?;
-        Ok(SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
+        Ok(time(seconds))
     }
 
     /// The layer of one snapshot on another parent: a new snapshot, and no bytes moved. Scratch has no layer, so

@@ -62,8 +62,14 @@ pub(crate) fn value(file: impl AsFd, name: &OsStr) -> io::Result<Option<Vec<u8>>
 
 /// The attributes of an open file that belong to an image.
 pub(crate) fn portable(file: impl AsFd) -> io::Result<Xattrs> {
+    let names = names(&file)?;
+    portable_of(file, names)
+}
+
+/// As [`portable`], of a file whose attributes have been listed.
+pub(crate) fn portable_of(file: impl AsFd, names: Vec<OsString>) -> io::Result<Xattrs> {
     let mut found = Xattrs::new();
-    for name in names(&file)? {
+    for name in names {
         if is_portable(&name)
             && let Some(value) = value(&file, &name)?
         {

@@ -23,7 +23,6 @@ use image::{ChainId, DiffId};
 use crate::confined::ConfinedDirectory;
 use crate::editor::Editor;
 use crate::error::{Attempt, StoreError};
-use crate::overlay;
 use crate::path::TreePath;
 use crate::snapshot::{LayerId, LayerRow, Snapshot, SnapshotId};
 use crate::store::{self, Store};
@@ -196,12 +195,4 @@ pub(crate) fn remove_abandoned(drafts: &Path) -> Result<(), StoreError> {
         }
     }
     Ok(())
-}
-
-/// Whether a directory of a layer hides what is below it.
-fn is_opaque(upper: &ConfinedDirectory, path: &TreePath) -> Result<bool, StoreError> {
-    upper
-        .open_directory(path)
-        .and_then(overlay::is_opaque)
-        .attempt("read the extended attributes of", upper.host_path(path))
 }

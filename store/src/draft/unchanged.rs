@@ -8,10 +8,10 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, Timespec, Timestamps, UTIME_OMIT};
 
-use super::is_opaque;
 use crate::confined::ConfinedDirectory;
 use crate::error::{Attempt, StoreError};
 use crate::metadata::Timestamp;
+use crate::overlay;
 use crate::path::TreePath;
 use crate::tree::{Entry, Tree, names, observe};
 
@@ -84,7 +84,7 @@ impl Cleaner<'_> {
     fn is_hiding(&self, path: &TreePath) -> Result<bool, StoreError> {
         let mut ancestor = Some(path.clone());
         while let Some(path) = ancestor {
-            if is_opaque(self.upper, &path)? {
+            if overlay::hides_below(self.upper, &path)? {
                 return Ok(true);
             }
             ancestor = path.parent();

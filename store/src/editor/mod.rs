@@ -162,9 +162,8 @@ impl Editor<'_> {
         mut content: impl Read,
         attributes: &Attributes,
     ) -> Result<(), StoreError> {
-        let (file, host_path) = self.create_file(path)?;
-        io::copy(&mut content, &mut &file).attempt("write", &host_path)?;
-        self.complete(&file, attributes, &Xattrs::new()).attempt("set the attributes of", &host_path)
+        let fill = |mut file: &File| io::copy(&mut content, &mut file).map(drop);
+        self.write_file_with(path, attributes, &Xattrs::new(), fill)
     }
 
     /// Copies one entry of any tree, content and extended attributes, in place of anything but a directory.
@@ -333,8 +332,7 @@ impl Editor<'_> {
             return self.hard_link(&first, to);
         }
         let source = from.open()?;
-        let xattrs =
-            xattrs::portable(&source).attempt("read the extended attributes of", from.host_path())?;
+        let xattrs = from.xattrs_of(&source)?;
         let (file, host_path) = self.create_file(to)?;
         content::copy(&source, &file).attempt("copy to", &host_path)?;
         self.complete(&file, attributes, &xattrs).attempt("set the attributes of", &host_path)?;
@@ -370,7 +368,6 @@ impl Editor<'_> {
 
     /// The same for what cannot be opened: links, devices, pipes (and files, where only attributes change).
     fn complete_by_name(&mut self, path: &TreePath, attributes: &Attributes) -> Result<(), StoreError> {
-        let privileges = self.privileges;
         let (parent, name) = path.split_last().ok_or(StoreError::RootReplaced)?;
         let place = self.place(&parent)?;
         let set = || -> io::Result<()> {
@@ -381,7 +378,7 @@ impl Editor<'_> {
             // Even a change of owner that changes nothing drops a file's capabilities.
             if (status.attributes.uid, status.attributes.gid) != (attributes.uid, attributes.gid) {
                 let (uid, gid) = owner(attributes);
-                tolerate(privileges, rustix::fs::chownat(directory, name, uid, gid, flags))?;
+                self.set_owner(rustix::fs::chownat(directory, name, uid, gid, flags))?;
             }
             if !matches!(kind, Kind::Symlink(_)) {
                 let mode = Mode::from_raw_mode(attributes.mode);
@@ -413,16 +410,12 @@ impl Editor<'_> {
         }
     }
 
+    /// Takes the result of a change of owner. Where only one user exists, files belong to that user.
     fn set_owner(&self, chown: rustix::io::Result<()>) -> io::Result<()> {
-        tolerate(self.privileges, chown)
-    }
-}
-
-/// Where only one user exists, files belong to that user.
-fn tolerate(privileges: Privileges, chown: rustix::io::Result<()>) -> io::Result<()> {
-    match chown {
-        Err(Errno::PERM | Errno::INVAL) if privileges.owners == Owners::SingleUser => Ok(()),
-        other => Ok(other?),
+        match chown {
+            Err(Errno::PERM | Errno::INVAL) if self.privileges.owners == Owners::SingleUser => Ok(()),
+            other => Ok(other?),
+        }
     }
 }
 

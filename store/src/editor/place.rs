@@ -21,7 +21,7 @@ pub(super) struct Place {
     requested: TreePath,
     /// The same without symbolic links.
     pub(super) path: TreePath,
-    /// For messages.
+    /// Where it lies on the host.
     pub(super) host_path: PathBuf,
     /// The directory in the upper, open.
     pub(super) directory: OwnedFd,

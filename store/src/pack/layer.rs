@@ -18,17 +18,24 @@ use crate::xattrs::{self, Xattrs};
 const WHITEOUT: Attributes =
     Attributes { mode: 0, uid: 0, gid: 0, mtime: Timestamp { seconds: 0, nanoseconds: 0 } };
 
-/// Writes the archive of one layer directory.
-pub(super) fn write(directory: &Path, root_entry: bool, out: impl Write) -> Result<(), StoreError> {
-    let mut packer = Packer::new(ConfinedDirectory::new(directory.to_owned()), out);
-    packer.directory(&TreePath::root(), root_entry)?;
-    packer.finish()
+/// The modification times in an archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Times {
+    /// As the files have them.
+    Kept,
+    /// All zero: to compare what two layers hold.
+    Zero,
 }
 
-/// As [`write`], with all modification times at zero: to compare what two layers hold.
-pub(super) fn write_timeless(directory: &Path, root_entry: bool, out: impl Write) -> Result<(), StoreError> {
-    let mut packer = Packer::new(ConfinedDirectory::new(directory.to_owned()), out);
-    packer.is_timeless = true;
+/// Writes the archive of one layer directory.
+pub(super) fn write(
+    directory: &Path,
+    root_entry: bool,
+    times: Times,
+    out: impl Write,
+) -> Result<(), StoreError> {
+    let layer = ConfinedDirectory::new(directory.to_owned());
+    let mut packer = Packer { layer, archive: ArchiveWriter::new(out), links: HashMap::new(), times };
     packer.directory(&TreePath::root(), root_entry)?;
     packer.finish()
 }
@@ -62,13 +69,17 @@ fn write_tree<W: Write>(
             None => Body::of(entry.kind(), entry.size()),
         };
         let Some(body) = body else { continue };
-        let is_file = matches!(body, Body::File { .. });
-        let xattrs = if first.is_some() { Xattrs::new() } else { entry.xattrs()? };
+        let file = matches!(body, Body::File { .. }).then(|| entry.open()).transpose()?;
+        let xattrs = match &file {
+            Some(file) => entry.xattrs_of(file)?,
+            None if first.is_some() => Xattrs::new(),
+            None => entry.xattrs()?,
+        };
         let name = archive_name(&path, entry.is_directory());
         let header = ArchiveEntry { name, body, attributes: entry.attributes(), xattrs: &xattrs };
         archive.header(&header).attempt("write the archive entry of", entry.host_path())?;
-        if is_file {
-            archive.content(entry.open()?, entry.size()).attempt("archive", entry.host_path())?;
+        if let Some(file) = file {
+            archive.content(file, entry.size()).attempt("archive", entry.host_path())?;
         }
         if let Some(inode) = entry.hard_link() {
             links.entry(inode).or_insert(path);
@@ -97,15 +108,10 @@ struct Packer<W> {
     archive: ArchiveWriter<W>,
     /// First path of each file with several names.
     links: HashMap<Inode, TreePath>,
-    /// Whether all modification times are zero.
-    is_timeless: bool,
+    times: Times,
 }
 
 impl<W: Write> Packer<W> {
-    fn new(layer: ConfinedDirectory, out: W) -> Self {
-        Self { layer, archive: ArchiveWriter::new(out), links: HashMap::new(), is_timeless: false }
-    }
-
     fn finish(self) -> Result<(), StoreError> {
         self.archive.finish().attempt("end the archive of", self.layer.path())?;
         Ok(())
@@ -175,7 +181,10 @@ impl<W: Write> Packer<W> {
         xattrs: &Xattrs,
     ) -> Result<(), StoreError> {
         let name = archive_name(path, matches!(body, Body::Directory));
-        let mtime = if self.is_timeless { Timestamp::default() } else { attributes.mtime };
+        let mtime = match self.times {
+            Times::Kept => attributes.mtime,
+            Times::Zero => Timestamp::default(),
+        };
         let attributes = Attributes { mtime, ..attributes };
         self.archive
             .header(&ArchiveEntry { name, body, attributes, xattrs })
@@ -190,10 +199,7 @@ impl<W: Write> Packer<W> {
             let xattr = xattr.to_string_lossy().into_owned();
             return Err(StoreError::UnsupportedLayer { path: self.layer.host_path(path), xattr });
         }
-        if names.is_empty() {
-            return Ok(Xattrs::new());
-        }
-        xattrs::portable(&file).attempt(attempt, self.layer.host_path(path))
+        xattrs::portable_of(&file, names).attempt(attempt, self.layer.host_path(path))
     }
 }
 

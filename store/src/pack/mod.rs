@@ -28,6 +28,7 @@ use crate::store::Store;
 use crate::tree::Tree;
 use archive::ArchiveWriter;
 pub use encoding::LayerEncoding;
+use layer::Times;
 
 /// The `encoding` of blobs that were not compressed here.
 const ORIGINAL: &str = "original";
@@ -58,7 +59,7 @@ impl Store {
     pub fn timeless_layer_digest(&self, snapshot: &Snapshot) -> Result<Option<Digest>, StoreError> {
         let Some((layer, directory)) = snapshot.layer() else { return Ok(None) };
         let mut digester = Digester::new();
-        layer::write_timeless(directory, self.layer_row(layer)?.root_entry, &mut digester)?;
+        layer::write(directory, self.layer_row(layer)?.root_entry, Times::Zero, &mut digester)?;
         Ok(Some(digester.finish()))
     }
 
@@ -67,27 +68,24 @@ impl Store {
         snapshot.layers().iter().map(|layer| self.diff_id(layer)).collect()
     }
 
-    /// Writes the snapshot's own layer as an uncompressed archive.
+    /// Writes the snapshot's own layer as an uncompressed archive. After an error, `out` may have a part of it.
     pub fn write_layer(&self, snapshot: &Snapshot, out: impl Write) -> Result<DiffId, StoreError> {
         let Some((layer, directory)) = snapshot.layer() else { return write_empty(out) };
         let row = self.layer_row(layer)?;
-        let write_files = |out: &mut dyn Write| {
-            let mut hashing = Hashing { out, digester: Digester::new() };
-            layer::write(directory, row.root_entry, &mut hashing)?;
-            Ok(DiffId(hashing.digester.finish()))
-        };
-        let (mut out, diff_id) = match row.diff_id {
-            Some(diff_id) if !row.canonical => (out, diff_id),
-            _ => return write_files(&mut { out }),
-        };
-        if let Some(blob) = self.layer_blob(diff_id)? {
+        let expected = row.diff_id.filter(|_| !row.canonical);
+        if let Some(diff_id) = expected
+            && let Some(blob) = self.layer_blob(diff_id)?
+        {
             return self.write_original(diff_id, &blob, out);
         }
-        // An archive made here comes back to itself.
-        if write_files(&mut io::sink())? != diff_id {
-            return Err(StoreError::OriginalBlobMissing(diff_id));
+        let mut hashing = Hashing { out, digester: Digester::new() };
+        layer::write(directory, row.root_entry, Times::Kept, &mut hashing)?;
+        let found = DiffId(hashing.digester.finish());
+        match expected {
+            // Only an archive that was made here comes back to itself.
+            Some(diff_id) if diff_id != found => Err(StoreError::OriginalBlobMissing(diff_id)),
+            _ => Ok(found),
         }
-        write_files(&mut out)
     }
 
     /// The snapshot's own layer as a blob of that encoding, made unless the store has one already.
@@ -102,7 +100,7 @@ impl Store {
             return Ok(PackedLayer { diff_id, descriptor });
         }
         let blob = self.blobs().writer()?;
-        let mut encoder = encoding.encoder(blob).map_err(StoreError::ArchiveRead)?;
+        let mut encoder = encoding.encoder(blob).attempt("write", self.root().join("tmp"))?;
         let diff_id = self.write_layer(snapshot, &mut encoder)?;
         let blob: BlobWriter = encoder.finish().attempt("write", self.root().join("tmp"))?;
         let (digest, size) = blob.commit(None)?;
@@ -171,7 +169,7 @@ impl Store {
         }
     }
 
-    /// What was packed or came with an image; the smallest first, so that choices do not depend on history.
+    /// What was packed or came with an image, by encoding and descriptor, so that choices do not depend on history.
     fn known_blobs(&self, diff_id: DiffId) -> Result<Vec<(String, Descriptor)>, StoreError> {
         let attempt = "look up the blobs of a layer";
         let connection = self.database().connection();

@@ -10,6 +10,7 @@
 //! The mode of a symbolic link is always 0777. The root directory of a tree has no metadata of its own: a context is
 //! what is in it. The encoding, below, is versioned by its first field.
 
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 
@@ -128,9 +129,11 @@ impl Tree {
 fn describe(entry: &Entry, options: ContentOptions) -> Result<ManifestEntry, StoreError> {
     let mut encoder = Encoder::new();
     let mut mode = entry.mode();
+    let mut file = None;
     let kind = match entry.kind() {
         Kind::File => {
-            encoder.field(content(entry)?.as_bytes());
+            let file = file.insert(entry.open()?);
+            encoder.field(content(entry, file)?.as_bytes());
             ManifestKind::File
         }
         Kind::Directory => ManifestKind::Directory,
@@ -150,7 +153,11 @@ fn describe(entry: &Entry, options: ContentOptions) -> Result<ManifestEntry, Sto
         }
         Kind::Socket => ManifestKind::Socket,
     };
-    for (name, value) in entry.xattrs()? {
+    let xattrs = match &file {
+        Some(file) => entry.xattrs_of(file)?,
+        None => entry.xattrs()?,
+    };
+    for (name, value) in xattrs {
         encoder.field(name.as_bytes());
         encoder.field(&value);
     }
@@ -166,8 +173,7 @@ fn describe(entry: &Entry, options: ContentOptions) -> Result<ManifestEntry, Sto
     })
 }
 
-fn content(entry: &Entry) -> Result<Digest, StoreError> {
-    let mut file = entry.open()?;
+fn content(entry: &Entry, file: &mut File) -> Result<Digest, StoreError> {
     let mut digester = Digester::new();
     let expected = usize::try_from(entry.size()).unwrap_or(BUFFER).saturating_add(1);
     let mut buffer = vec![0; expected.min(BUFFER)];

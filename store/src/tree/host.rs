@@ -5,13 +5,11 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::Path;
 
-use rustix::fs::OFlags;
-
-use crate::confined::{ConfinedDirectory, is_absent};
+use crate::confined::ConfinedDirectory;
 use crate::error::{Attempt, StoreError};
 use crate::metadata::{Kind, Status};
 use crate::path::TreePath;
-use crate::tree::{Node, names, observe};
+use crate::tree::{Node, names, observe, observe_in};
 
 /// What a filter says of one path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,14 +57,7 @@ impl Host {
 
     pub(crate) fn lookup(&self, parent: &TreePath, name: &OsStr) -> Result<Option<Node>, StoreError> {
         let path = parent.join(name);
-        let observed = match self.directory.open(parent, OFlags::PATH | OFlags::DIRECTORY) {
-            Ok(place) => observe(place, Path::new(name)),
-            Err(error) if is_absent(&error) => Ok(None),
-            Err(error) => Err(error),
-        };
-        let Some((status, kind)) = observed.attempt("look up", self.directory.host_path(&path))? else {
-            return Ok(None);
-        };
+        let Some((status, kind)) = observe_in(&self.directory, parent, name)? else { return Ok(None) };
         Ok(if self.shows(&path, &kind)? { Some(node(status, kind)) } else { None })
     }
 

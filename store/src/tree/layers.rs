@@ -9,14 +9,14 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::sync::OnceLock;
 
-use rustix::fs::{FileType, OFlags};
+use rustix::fs::FileType;
 
-use crate::confined::{ConfinedDirectory, is_absent};
+use crate::confined::ConfinedDirectory;
 use crate::error::{Attempt, StoreError};
 use crate::metadata::{Attributes, Device, Inode, Kind, Status, Timestamp};
 use crate::overlay;
 use crate::path::TreePath;
-use crate::tree::{Node, names, observe};
+use crate::tree::{Node, names, observe, observe_in};
 
 /// A stack of layer directories, top first.
 #[derive(Debug)]
@@ -106,14 +106,7 @@ impl Layers {
         let mut merging = Merging::default();
         for (position, &layer) in layers.iter().enumerate() {
             let Some(directory) = self.directories.get(layer) else { continue };
-            let observed = match directory.open(parent, OFlags::PATH | OFlags::DIRECTORY) {
-                Ok(place) => observe(place, Path::new(name)),
-                Err(error) if is_absent(&error) => Ok(None),
-                Err(error) => Err(error),
-            };
-            let Some(observed) = observed.attempt("look up", directory.host_path(parent).join(name))? else {
-                continue;
-            };
+            let Some(observed) = observe_in(directory, parent, name)? else { continue };
             let is_last = position + 1 == layers.len();
             merging.add(layer, observed, || Ok(!is_last && self.is_opaque(layer, &parent.join(name))?))?;
             if merging.closed {
@@ -153,10 +146,7 @@ impl Layers {
 
     fn is_opaque(&self, layer: usize, path: &TreePath) -> Result<bool, StoreError> {
         let Some(directory) = self.directories.get(layer) else { return Ok(false) };
-        directory
-            .open_directory(path)
-            .and_then(overlay::is_opaque)
-            .attempt("read the extended attributes of", directory.host_path(path))
+        overlay::hides_below(directory, path)
     }
 }
 

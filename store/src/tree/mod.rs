@@ -30,7 +30,7 @@ use image::ImagePath;
 use rustix::fs::{AtFlags, FileType, OFlags, StatxFlags};
 use rustix::io::Errno;
 
-use crate::confined::ConfinedDirectory;
+use crate::confined::{ConfinedDirectory, is_absent};
 use crate::error::{Attempt, StoreError};
 use crate::metadata::{Attributes, Inode, Kind, Status, Timestamp};
 use crate::path::TreePath;
@@ -129,10 +129,7 @@ impl Tree {
         if directory.node.kind != Kind::Directory {
             return Ok(None);
         }
-        let node = match &*self.source {
-            Source::Layers(layers) => layers.lookup(&directory.path, &directory.node.layers, name)?,
-            Source::Host(host) => host.lookup(&directory.path, name)?,
-        };
+        let node = self.lookup_in(&directory.path, &directory.node.layers, name)?;
         Ok(node.map(|node| self.entry(directory.path.join(name), node)))
     }
 
@@ -230,11 +227,6 @@ impl Entry {
         (self.node.status.links > 1 && !self.is_directory()).then_some(self.node.status.inode)
     }
 
-    /// The identity of the file on this machine.
-    pub fn inode(&self) -> Inode {
-        self.node.status.inode
-    }
-
     /// The tree it is part of.
     pub fn tree(&self) -> &Tree {
         &self.tree
@@ -261,6 +253,11 @@ impl Entry {
             .open(&self.path, flags)
             .and_then(xattrs::portable)
             .attempt("read the extended attributes of", self.host_path())
+    }
+
+    /// As [`Entry::xattrs`], of a file that [`Entry::open`] has opened.
+    pub(crate) fn xattrs_of(&self, file: impl AsFd) -> Result<Xattrs, StoreError> {
+        xattrs::portable(file).attempt("read the extended attributes of", self.host_path())
     }
 
     /// Where it lies on the host, to be mounted: several places, top first, only for a directory that layers
@@ -304,6 +301,20 @@ impl Iterator for Walk {
         }
         Some(Ok(entry))
     }
+}
+
+/// Looks at one name in a directory; `None` when there is no such name or no such directory.
+pub(crate) fn observe_in(
+    root: &ConfinedDirectory,
+    parent: &TreePath,
+    name: &OsStr,
+) -> Result<Option<(Status, Kind)>, StoreError> {
+    let observed = match root.open(parent, OFlags::PATH | OFlags::DIRECTORY) {
+        Ok(directory) => observe(directory, Path::new(name)),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(error),
+    };
+    observed.attempt("look up", root.host_path(parent).join(name))
 }
 
 /// Looks at one name in an open directory, without following it; `None` when there is nothing.
