@@ -74,6 +74,15 @@ pub struct Loaded {
     pub tags: Vec<Reference>,
 }
 
+/// One layer of an image in an archive.
+struct Layer {
+    /// The name of the part that it is.
+    part: String,
+    media_type: MediaType,
+    /// The digest that the part must have, where the archive says it.
+    digest: Option<Digest>,
+}
+
 /// One image of Docker's `manifest.json`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -137,7 +146,11 @@ impl Engine {
             let Some((descriptor, manifest, bytes)) = parts.manifest(named)? else { continue };
             let tags: Vec<Reference> = name_of(named).into_iter().collect();
             let config = parts.blob(manifest.config.digest)?;
-            let layers = manifest.layers.iter().map(|layer| (blob_path(&layer.digest), layer.clone()));
+            let layers = manifest.layers.iter().map(|layer| Layer {
+                part: blob_path(&layer.digest),
+                media_type: layer.media_type.clone(),
+                digest: Some(layer.digest),
+            });
             let id = self.take_in(parts, &config, layers.collect(), Some((descriptor, &bytes)))?;
             for tag in &tags {
                 self.store.tag(tag, id)?;
@@ -156,10 +169,9 @@ impl Engine {
         for image in images {
             let config = parts.read(&image.config)?;
             let mut layers = Vec::new();
-            for name in &image.layers {
-                let (digest, size) = parts.digest(name)?;
-                let compression = parts.compression(name)?;
-                layers.push((name.clone(), Descriptor::new(MediaType::OciLayer(compression), digest, size)));
+            for part in image.layers {
+                let media_type = MediaType::OciLayer(parts.compression(&part)?);
+                layers.push(Layer { part, media_type, digest: None });
             }
             let id = self.take_in(parts, &config, layers, None)?;
             let names = image.repo_tags.unwrap_or_default();
@@ -177,7 +189,7 @@ impl Engine {
         &self,
         parts: &Parts,
         config: &[u8],
-        layers: Vec<(String, Descriptor)>,
+        layers: Vec<Layer>,
         manifest: Option<(Descriptor, &[u8])>,
     ) -> Result<ImageId, ArchiveError> {
         let damaged = |source| ArchiveError::Damaged { part: "the config".to_owned(), source };
@@ -187,12 +199,12 @@ impl Engine {
             return Err(ArchiveError::LayerCount { layers: layers.len(), diff_ids: diff_ids.len() });
         }
         let mut root: Snapshot = self.store.scratch();
-        for ((part, descriptor), diff_id) in layers.into_iter().zip(diff_ids) {
+        for (Layer { part, media_type, digest }, diff_id) in layers.into_iter().zip(diff_ids) {
             let mut writer = self.store.blobs().writer()?;
             io::copy(&mut parts.open(&part)?, &mut writer).map_err(ArchiveError::Read)?;
-            writer.commit(Some(descriptor.digest))?;
-            root = self.store.unpack(&root, self.store.blobs().open(&descriptor.digest)?, *diff_id)?;
-            self.store.add_layer_blob(*diff_id, &descriptor)?;
+            let (digest, size) = writer.commit(digest)?;
+            root = self.store.unpack(&root, self.store.blobs().open(&digest)?, *diff_id)?;
+            self.store.add_layer_blob(*diff_id, &Descriptor::new(media_type, digest, size))?;
         }
         let image = NewImage { config, top: &root, manifest, origin: None };
         Ok(self.store.put_image(&image)?.id)
@@ -278,12 +290,6 @@ impl Parts {
         let bytes = self.read(&part)?;
         let found = Digest::of(&bytes);
         if found == digest { Ok(bytes) } else { Err(ArchiveError::Digest { part, found }) }
-    }
-
-    fn digest(&self, name: &str) -> Result<(Digest, u64), ArchiveError> {
-        let mut digester = image::Digester::new();
-        let size = io::copy(&mut self.open(name)?, &mut digester).map_err(ArchiveError::Read)?;
-        Ok((digester.finish(), size))
     }
 
     fn compression(&self, name: &str) -> Result<Compression, ArchiveError> {

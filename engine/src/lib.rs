@@ -48,7 +48,7 @@ pub use planner::options::is_proxy_variable;
 pub use runtime::command::Volume;
 pub use runtime::{Container, RunError as ContainerError, RunOptions};
 pub use sandbox::rootless::{Identity, enter as enter_user_namespace};
-pub use sandbox::{Exit, Killer, SandboxError, Stdio, Stream as StdioStream};
+pub use sandbox::{Exit, Killer, Resource, SandboxError, Stdio, Stream as StdioStream};
 
 /// First call in `main`: where the process was started as the sandbox's helper, it never returns.
 pub fn sandbox_init() {

@@ -15,7 +15,7 @@
 //! - [`session`]: [`Session`] and its options
 //! - `worker`: the session as a [`solver::Worker`]
 //! - [`output`]: [`Output`], what a vertex results in
-//! - [`source`]: images; downloads and repositories are refused until they are supported
+//! - [`source`]: images, downloads, repositories
 //! - [`exec`]: processes, that is, `RUN`
 //! - [`file`]: files without a process, that is, `COPY`, `ADD`, `WORKDIR`
 //! - `merge`: a layer on another tree

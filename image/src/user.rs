@@ -21,6 +21,13 @@ pub struct ResolvedUser {
     pub name: Option<String>,
 }
 
+impl ResolvedUser {
+    /// What `HOME` is for the user: `/` for one who has no home.
+    pub fn home_or_root(&self) -> &str {
+        self.home.as_deref().filter(|home| !home.is_empty()).unwrap_or("/")
+    }
+}
+
 /// A user or group that an image does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UserError {

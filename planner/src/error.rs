@@ -153,13 +153,8 @@ pub enum Fault {
     #[error("circular dependency detected on stage: {0}")]
     Circular(String),
     /// A trigger of the base image, or of the stage that is the base, cannot be read.
-    #[error("{message}")]
-    Trigger {
-        /// The trigger.
-        trigger: String,
-        /// What is wrong with it.
-        message: String,
-    },
+    #[error("{0}")]
+    Trigger(String),
     /// A `--mount` that makes no sense with the values of its variables.
     #[error(transparent)]
     Mount(#[from] MountError),

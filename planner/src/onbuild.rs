@@ -60,7 +60,7 @@ pub(crate) fn triggers<'a>(
 }
 
 fn read(text: &str, escape: char) -> Result<Spanned<Instruction>, Fault> {
-    let fail = |message: &str| Fault::Trigger { trigger: text.to_owned(), message: message.to_owned() };
+    let fail = |message: &str| Fault::Trigger(message.to_owned());
     let (instruction, diagnostics) = parser::parse_instruction(text, escape);
     match diagnostics.iter().find(|diagnostic: &&Diagnostic| diagnostic.is_error()) {
         Some(error) => Err(fail(&error.message)),

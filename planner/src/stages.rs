@@ -43,8 +43,8 @@ pub(crate) struct StageEntry<'a> {
     pub(crate) platform: Platform,
     /// Triggers of the base, if they are known, then the stage's own instructions.
     pub(crate) commands: Vec<Command<'a>>,
-    /// How many of the commands are triggers; none while they are not known.
-    triggers: Option<usize>,
+    /// Whether the triggers of the base are known, and among the commands.
+    triggers_are_known: bool,
 }
 
 /// What a stage is based on.
@@ -126,7 +126,7 @@ impl<'a> StageTable<'a> {
                     base,
                     platform,
                     commands: Vec::new(),
-                    triggers: None,
+                    triggers_are_known: false,
                 }),
                 Err(problem) => {
                     complete = false;
@@ -350,12 +350,12 @@ impl<'a> StageTable<'a> {
             let missing = external::missing(planner, self, &needed);
             let mut changed = false;
             for id in &needed {
-                if self.stages[id.0].triggers.is_some() {
+                if self.stages[id.0].triggers_are_known {
                     continue;
                 }
                 if let Some(commands) = onbuild::triggers(planner, self, *id)? {
                     let stage = &mut self.stages[id.0];
-                    stage.triggers = Some(commands.len());
+                    stage.triggers_are_known = true;
                     changed |= !commands.is_empty();
                     stage.commands.splice(0..0, commands);
                 }

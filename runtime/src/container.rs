@@ -7,11 +7,12 @@ use std::path::PathBuf;
 
 use image::{ContainerConfig, ImagePath};
 use sandbox::{
-    Exit, Killer, Mount, MountKind, Network, Process, Rootfs, Running, Sandbox, SandboxError, Spec, Stdio,
+    Exit, Killer, Mount, MountKind, Network, Process, Running, Sandbox, SandboxError, Spec, Stdio,
 };
-use store::{Attributes, Draft, MountPoint, MountPointKind, Snapshot, Store, StoreError, Timestamp};
+use store::{Draft, MountPoint, MountPointKind, Snapshot, Store, StoreError, Timestamp};
 
 use crate::command::{self, NoCommand, RunOptions, Volume};
+use crate::root;
 use crate::surroundings;
 use crate::user::{self, UserLookupError};
 
@@ -83,11 +84,11 @@ impl Container {
 pub fn start(
     store: &Store,
     sandbox: &Sandbox,
-    (config, root): (&ContainerConfig, &Snapshot),
+    (config, snapshot): (&ContainerConfig, &Snapshot),
     options: &RunOptions,
     stdio: Stdio,
 ) -> Result<Container, RunError> {
-    let draft = store.draft(root)?;
+    let draft = store.draft(snapshot)?;
     let arguments = command::arguments(config, options)?;
     let spec = specify(&draft, config, options, &arguments)?;
     let command = arguments.join(" ");
@@ -109,11 +110,10 @@ fn specify(
     let hostname = options.hostname.clone().unwrap_or_else(made_up_hostname);
     let image_directory = Some(config.working_dir.as_str()).filter(|directory| !directory.is_empty());
     let cwd = ImagePath::new(options.working_directory.as_deref().or(image_directory).unwrap_or("/"));
-    make_directory(draft, &cwd)?;
+    root::make_working_directory(draft, &cwd)?;
 
     let mut process = Process::new(arguments);
-    let home = user.home.as_deref().filter(|home| !home.is_empty()).unwrap_or("/");
-    process.env = command::variables(config, options, &hostname, home)
+    process.env = command::variables(config, options, &hostname, user.home_or_root())
         .into_iter()
         .map(|(name, value)| (name.into(), value.into()))
         .collect();
@@ -124,21 +124,16 @@ fn specify(
     process.terminal = options.terminal;
 
     let mut mounts: Vec<(MountPoint, MountKind)> = Vec::new();
-    for (path, text) in surroundings::files(&hostname, &[], &surroundings::host_resolv_conf()) {
-        mounts.push((MountPoint { path, kind: MountPointKind::File }, surroundings::memory_file(&text)));
+    for (path, file) in surroundings::files(&hostname, &[]) {
+        mounts.push((MountPoint { path, kind: MountPointKind::File }, file));
     }
     for volume in &options.volumes {
         mounts.push(mount_of(volume)?);
     }
-    let own = surroundings::mount_points();
-    let own_count = sandbox::MOUNT_POINTS.len();
-    let points: Vec<MountPoint> = own.chain(mounts.iter().map(|(point, _)| point.clone())).collect();
-    let stack = draft.stack(&points)?;
-    let overlay = sandbox::Overlay { lowers: stack.lowers, upper: stack.upper, work: stack.work };
+    let (overlay, targets) = root::overlay(draft, mounts.iter().map(|(point, _)| point.clone()))?;
 
-    let mut spec = Spec::new(Rootfs::Overlay(overlay), process);
-    let targets = stack.resolved.into_iter().skip(own_count);
-    spec.mounts = targets.zip(mounts).map(|(target, (_, kind))| Mount { target, kind }).collect();
+    let mut spec = Spec::new(overlay, process);
+    spec.mounts = targets.into_iter().zip(mounts).map(|(target, (_, kind))| Mount { target, kind }).collect();
     spec.hostname = hostname;
     spec.network = if options.without_network { Network::None } else { Network::Host };
     Ok(spec)
@@ -154,17 +149,6 @@ fn mount_of(volume: &Volume) -> Result<(MountPoint, MountKind), RunError> {
     let bind =
         MountKind::Bind { source: volume.source.clone(), read_only: volume.read_only, recursive: true };
     Ok((point, bind))
-}
-
-/// Makes the working directory where the image lacks it, as Docker does.
-fn make_directory(draft: &Draft, path: &ImagePath) -> Result<(), RunError> {
-    let mut editor = draft.editor();
-    let place = editor.resolve(path)?;
-    if place.entry.is_none() {
-        let attributes = Attributes { mode: 0o755, uid: 0, gid: 0, mtime: Timestamp::now() };
-        editor.make_directory_all(&place.path, &attributes)?;
-    }
-    Ok(editor.finish()?)
 }
 
 /// Twelve hexadecimal digits, like the short id that Docker uses.

@@ -9,14 +9,16 @@
 //! there, and the draft is deleted when the [`Container`] is dropped. The sandbox is the one of
 //! build steps, so an image behaves in both alike.
 //!
-//! - [`command`]: what is run, with which variables, by whom: image config and options together
+//! - [`command`]: what is run, with which variables: image config and options together
 //! - [`container`]: starting, and what a running container can be asked
+//! - [`root`]: a draft as the root of a process, for containers and build steps
 //! - [`surroundings`]: `/etc/hosts` and its like, for containers and build steps
 //! - [`user`]: users looked up in an image's own files, for containers and build steps
 #![forbid(unsafe_code)]
 
 pub mod command;
 pub mod container;
+pub mod root;
 pub mod surroundings;
 pub mod user;
 

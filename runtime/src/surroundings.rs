@@ -8,7 +8,6 @@ use std::net::IpAddr;
 
 use image::ImagePath;
 use sandbox::MountKind;
-use store::{MountPoint, MountPointKind};
 
 /// A name that is added to `/etc/hosts`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,19 +18,23 @@ pub struct ExtraHost {
     pub address: IpAddr,
 }
 
-/// The files for one process, each as its path and its text.
-pub fn files(hostname: &str, extra: &[ExtraHost], host_resolv_conf: &str) -> [(ImagePath, String); 3] {
+/// The files for one process: of root, in memory, readable by everybody.
+pub fn files(hostname: &str, extra: &[ExtraHost]) -> [(ImagePath, MountKind); 3] {
     [
-        (ImagePath::new("/etc/hosts"), hosts(hostname, extra)),
-        (ImagePath::new("/etc/resolv.conf"), host_resolv_conf.to_owned()),
-        (ImagePath::new("/etc/hostname"), format!("{hostname}\n")),
+        ("/etc/hosts", hosts(hostname, extra)),
+        ("/etc/resolv.conf", host_resolv_conf()),
+        ("/etc/hostname", format!("{hostname}\n")),
     ]
+    .map(|(path, text)| {
+        let content = text.into_bytes();
+        (ImagePath::new(path), MountKind::File { content, mode: 0o644, uid: 0, gid: 0 })
+    })
 }
 
 /// The host's own `/etc/resolv.conf`; empty if it has none.
 ///
 /// Name servers on loopback addresses are kept: processes share the host's network.
-pub fn host_resolv_conf() -> String {
+fn host_resolv_conf() -> String {
     std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default()
 }
 
@@ -42,18 +45,6 @@ fn hosts(hostname: &str, extra: &[ExtraHost]) -> String {
         let _ = writeln!(text, "{}\t{}", host.address, host.name);
     }
     text
-}
-
-/// A file of root in memory that everybody may read.
-pub fn memory_file(text: &str) -> MountKind {
-    MountKind::File { content: text.as_bytes().to_vec(), mode: 0o644, uid: 0, gid: 0 }
-}
-
-/// The places where the sandbox mounts file systems of its own, whatever is run.
-pub fn mount_points() -> impl Iterator<Item = MountPoint> {
-    sandbox::MOUNT_POINTS
-        .iter()
-        .map(|path| MountPoint { path: ImagePath::new(path), kind: MountPointKind::Directory })
 }
 
 #[cfg(test)]

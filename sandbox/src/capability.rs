@@ -1,8 +1,5 @@
 //! Linux capabilities (capabilities(7)) and Docker's default set.
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
 
 /// One capability; the discriminant is the kernel's number.
@@ -55,80 +52,6 @@ pub enum Capability {
 
 use Capability as C;
 
-/// Every capability with its name, without the `CAP_` prefix, in the kernel's order.
-const NAMES: [(Capability, &str); 41] = [
-    (C::Chown, "CHOWN"),
-    (C::DacOverride, "DAC_OVERRIDE"),
-    (C::DacReadSearch, "DAC_READ_SEARCH"),
-    (C::Fowner, "FOWNER"),
-    (C::Fsetid, "FSETID"),
-    (C::Kill, "KILL"),
-    (C::Setgid, "SETGID"),
-    (C::Setuid, "SETUID"),
-    (C::Setpcap, "SETPCAP"),
-    (C::LinuxImmutable, "LINUX_IMMUTABLE"),
-    (C::NetBindService, "NET_BIND_SERVICE"),
-    (C::NetBroadcast, "NET_BROADCAST"),
-    (C::NetAdmin, "NET_ADMIN"),
-    (C::NetRaw, "NET_RAW"),
-    (C::IpcLock, "IPC_LOCK"),
-    (C::IpcOwner, "IPC_OWNER"),
-    (C::SysModule, "SYS_MODULE"),
-    (C::SysRawio, "SYS_RAWIO"),
-    (C::SysChroot, "SYS_CHROOT"),
-    (C::SysPtrace, "SYS_PTRACE"),
-    (C::SysPacct, "SYS_PACCT"),
-    (C::SysAdmin, "SYS_ADMIN"),
-    (C::SysBoot, "SYS_BOOT"),
-    (C::SysNice, "SYS_NICE"),
-    (C::SysResource, "SYS_RESOURCE"),
-    (C::SysTime, "SYS_TIME"),
-    (C::SysTtyConfig, "SYS_TTY_CONFIG"),
-    (C::Mknod, "MKNOD"),
-    (C::Lease, "LEASE"),
-    (C::AuditWrite, "AUDIT_WRITE"),
-    (C::AuditControl, "AUDIT_CONTROL"),
-    (C::Setfcap, "SETFCAP"),
-    (C::MacOverride, "MAC_OVERRIDE"),
-    (C::MacAdmin, "MAC_ADMIN"),
-    (C::Syslog, "SYSLOG"),
-    (C::WakeAlarm, "WAKE_ALARM"),
-    (C::BlockSuspend, "BLOCK_SUSPEND"),
-    (C::AuditRead, "AUDIT_READ"),
-    (C::Perfmon, "PERFMON"),
-    (C::Bpf, "BPF"),
-    (C::CheckpointRestore, "CHECKPOINT_RESTORE"),
-];
-
-impl fmt::Display for Capability {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CAP_{}", NAMES[*self as usize].1)
-    }
-}
-
-/// A capability name that is not in capabilities(7).
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown capability {name:?}")]
-pub struct UnknownCapability {
-    /// The name as given.
-    pub name: String,
-}
-
-impl FromStr for Capability {
-    type Err = UnknownCapability;
-
-    /// Accepts `CAP_CHOWN`, `CHOWN`, and either in lower case, as `docker run --cap-add` does.
-    fn from_str(name: &str) -> Result<Self, UnknownCapability> {
-        let upper = name.to_ascii_uppercase();
-        let short = upper.strip_prefix("CAP_").unwrap_or(&upper);
-        NAMES
-            .iter()
-            .find(|(_, known)| *known == short)
-            .map(|(capability, _)| *capability)
-            .ok_or_else(|| UnknownCapability { name: name.to_owned() })
-    }
-}
-
 /// A set of capabilities, as the kernel's bit mask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct CapabilitySet(u64);
@@ -137,7 +60,7 @@ impl CapabilitySet {
     /// No capability.
     pub const EMPTY: Self = Self(0);
     /// Every capability that this crate knows; the kernel's own highest one may be lower.
-    pub const ALL: Self = Self((1 << NAMES.len()) - 1);
+    pub const ALL: Self = Self((1 << (C::CheckpointRestore as u8 + 1)) - 1);
     /// What Docker leaves to root in a container.
     pub const DOCKER_DEFAULT: Self = Self::EMPTY
         .with(C::AuditWrite)
@@ -161,12 +84,6 @@ impl CapabilitySet {
         Self(self.0 | 1 << capability as u8)
     }
 
-    /// This set without `capability`.
-    #[must_use]
-    pub const fn without(self, capability: Capability) -> Self {
-        Self(self.0 & !(1 << capability as u8))
-    }
-
     /// Whether `capability` is in this set.
     pub const fn contains(self, capability: Capability) -> bool {
         self.0 & (1 << capability as u8) != 0
@@ -183,22 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_stand_at_their_number() {
-        for (index, (capability, name)) in NAMES.iter().enumerate() {
-            assert_eq!(*capability as usize, index, "{name}");
-        }
-    }
-
-    #[test]
     fn docker_default_is_the_known_mask() {
         assert_eq!(format!("{:016x}", CapabilitySet::DOCKER_DEFAULT.bits()), "00000000a80425fb");
-    }
-
-    #[test]
-    fn names_are_read_with_and_without_prefix() {
-        assert_eq!("CAP_SYS_ADMIN".parse(), Ok(Capability::SysAdmin));
-        assert_eq!("net_raw".parse(), Ok(Capability::NetRaw));
-        assert_eq!("CAP_NONE".parse::<Capability>(), Err(UnknownCapability { name: "CAP_NONE".to_owned() }));
-        assert_eq!(Capability::Bpf.to_string(), "CAP_BPF");
     }
 }

@@ -38,7 +38,7 @@ pub fn init() {
     }
 }
 
-/// The four descriptors that come with a request to run.
+/// The standard streams that come with a request to run.
 pub(crate) struct Streams {
     pub(crate) stdin: OwnedFd,
     pub(crate) stdout: OwnedFd,

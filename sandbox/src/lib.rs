@@ -30,12 +30,9 @@ mod spec;
 mod sys;
 mod wire;
 
-pub use capability::{Capability, CapabilitySet, UnknownCapability};
+pub use capability::{Capability, CapabilitySet};
 pub use error::{IdKind, SandboxError, Stage};
 pub use init::init;
 pub use rlimit::{Resource, Rlimit, UnknownResource};
 pub use spawn::{Exit, Killer, Running, Sandbox, Stdio, Stream};
-pub use spec::{
-    DOCKER_MASKED_PATHS, DOCKER_READ_ONLY_PATHS, MOUNT_POINTS, Mount, MountKind, Network, Overlay, Process,
-    Rootfs, Seccomp, Spec,
-};
+pub use spec::{MOUNT_POINTS, Mount, MountKind, Network, Overlay, Process, Seccomp, Spec};

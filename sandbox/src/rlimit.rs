@@ -37,6 +37,24 @@ pub enum Resource {
 }
 
 impl Resource {
+    const ALL: [Self; 15] = [
+        Self::Core,
+        Self::Cpu,
+        Self::Data,
+        Self::Fsize,
+        Self::Locks,
+        Self::Memlock,
+        Self::Msgqueue,
+        Self::Nice,
+        Self::Nofile,
+        Self::Nproc,
+        Self::Rss,
+        Self::Rtprio,
+        Self::Rttime,
+        Self::Sigpending,
+        Self::Stack,
+    ];
+
     /// The name, as Docker writes it.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -93,23 +111,7 @@ impl FromStr for Resource {
 
     /// Reads Docker's names: `nofile`, `nproc`, `core` and so on.
     fn from_str(name: &str) -> Result<Self, UnknownResource> {
-        Ok(match name {
-            "core" => Self::Core,
-            "cpu" => Self::Cpu,
-            "data" => Self::Data,
-            "fsize" => Self::Fsize,
-            "locks" => Self::Locks,
-            "memlock" => Self::Memlock,
-            "msgqueue" => Self::Msgqueue,
-            "nice" => Self::Nice,
-            "nofile" => Self::Nofile,
-            "nproc" => Self::Nproc,
-            "rss" => Self::Rss,
-            "rtprio" => Self::Rtprio,
-            "rttime" => Self::Rttime,
-            "sigpending" => Self::Sigpending,
-            "stack" => Self::Stack,
-            _ => return Err(UnknownResource { name: name.to_owned() }),
-        })
+        let known = Self::ALL.into_iter().find(|resource| resource.name() == name);
+        known.ok_or_else(|| UnknownResource { name: name.to_owned() })
     }
 }

@@ -23,7 +23,7 @@ pub const MOUNT_POINTS: [&str; 3] = ["/proc", "/sys", "/dev"];
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spec {
     /// What the process sees as `/`.
-    pub rootfs: Rootfs,
+    pub rootfs: Overlay,
     /// Mounts inside the root, made in this order, after `/proc`, `/sys` and `/dev`.
     pub mounts: Vec<Mount>,
     /// The process itself.
@@ -48,7 +48,7 @@ pub struct Spec {
 impl Spec {
     /// A spec with Docker's defaults: host name `localhost`, host network, default seccomp profile,
     /// masked and read-only paths, 64 MiB of `/dev/shm`, no further mounts.
-    pub fn new(rootfs: Rootfs, process: Process) -> Self {
+    pub fn new(rootfs: Overlay, process: Process) -> Self {
         Self {
             rootfs,
             mounts: Vec::new(),
@@ -64,7 +64,7 @@ impl Spec {
 }
 
 /// The paths that Docker hides: they tell about, or act on, the host.
-pub const DOCKER_MASKED_PATHS: [&str; 12] = [
+const DOCKER_MASKED_PATHS: [&str; 12] = [
     "/proc/acpi",
     "/proc/asound",
     "/proc/interrupts",
@@ -80,23 +80,8 @@ pub const DOCKER_MASKED_PATHS: [&str; 12] = [
 ];
 
 /// The paths that Docker makes read-only: settings of the whole machine.
-pub const DOCKER_READ_ONLY_PATHS: [&str; 5] =
+const DOCKER_READ_ONLY_PATHS: [&str; 5] =
     ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
-
-/// The root file system. All paths are host paths, absolute.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Rootfs {
-    /// A union of read-only layers with a writable one on top.
-    Overlay(Overlay),
-    /// A union of read-only layers.
-    ReadOnlyOverlay {
-        /// Layer directories, uppermost first; at least one.
-        #[serde(with = "wire::list")]
-        lowers: Vec<PathBuf>,
-    },
-    /// An existing directory, writable.
-    Directory(#[serde(with = "wire::one")] PathBuf),
-}
 
 /// Directories of a writable overlay mount.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -248,9 +233,11 @@ mod tests {
         let odd = OsString::from_vec(vec![b'/', 0xff, b'a']);
         let mut process = Process::new([odd.clone()]);
         process.env.push(("NAME".into(), odd.clone()));
-        let mut spec = Spec::new(Rootfs::Directory(odd.clone().into()), process);
+        let odd_path = || PathBuf::from(odd.clone());
+        let rootfs = Overlay { lowers: vec![odd_path()], upper: odd_path(), work: odd_path() };
+        let mut spec = Spec::new(rootfs, process);
         spec.mounts.push(Mount {
-            target: odd.into(),
+            target: odd_path(),
             kind: MountKind::File { content: vec![0, 255], mode: 0o400, uid: 1, gid: 2 },
         });
         let json = serde_json::to_vec(&spec).unwrap();

@@ -14,8 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use sandbox::{
-    Exit, Mount, MountKind, Network, Overlay, Process, Rootfs, Running, Sandbox, SandboxError, Spec, Stdio,
-    Stream,
+    Exit, Mount, MountKind, Network, Overlay, Process, Running, Sandbox, SandboxError, Spec, Stdio, Stream,
 };
 
 /// The layers of a root, and a writable one on top.
@@ -53,7 +52,7 @@ impl Root {
             Overlay { lowers: vec![self.path("base")], upper: self.path("upper"), work: self.path("work") };
         let mut process = Process::new(args.iter().copied());
         process.env.push(("PATH".into(), "/bin".into()));
-        Spec::new(Rootfs::Overlay(overlay), process)
+        Spec::new(overlay, process)
     }
 
     fn shell(&self, script: &str) -> Spec {
@@ -211,7 +210,7 @@ fn hundreds_of_layers_can_be_mounted() {
         lowers.insert(0, layer);
     }
     lowers.push(root.path("base"));
-    spec.rootfs = Rootfs::Overlay(Overlay { lowers, upper: root.path("upper"), work: root.path("work") });
+    spec.rootfs = Overlay { lowers, upper: root.path("upper"), work: root.path("work") };
     assert!(output(&spec).starts_with("299\n"));
 }
 
@@ -336,7 +335,7 @@ fn be_a_parent(root: &str, mark: &str) -> ! {
         Overlay { lowers: vec![root.join("base")], upper: root.join("upper"), work: root.join("work") };
     let process = Process::new(["/bin/sh", "-c", &format!("echo ready; sleep {mark}")]);
     let stdio = Stdio { stdout: Stream::Inherit, ..Stdio::default() };
-    let mut running = sandbox().spawn(&Spec::new(Rootfs::Overlay(overlay), process), stdio).unwrap();
+    let mut running = sandbox().spawn(&Spec::new(overlay, process), stdio).unwrap();
     running.wait().unwrap();
     std::process::exit(0)
 }
@@ -459,7 +458,7 @@ fn be_an_ordinary_user(root: &str, uid: &str) -> ! {
     process.uid = uid.parse().unwrap();
     process.gid = process.uid;
     process.additional_gids = vec![process.gid];
-    let mut spec = Spec::new(Rootfs::Overlay(overlay), process);
+    let mut spec = Spec::new(overlay, process);
     spec.network = Network::None;
     let (mut out, stdout) = pipe();
     let stdio = Stdio { stdout: Stream::Descriptor(stdout), stderr: Stream::Inherit, ..Stdio::default() };

@@ -175,7 +175,7 @@ impl<W: Worker> Solver<W> {
         vertex: &Vertex,
         miss: Option<Miss>,
     ) -> Result<W::Output, SolveError<W::Error>> {
-        let inputs = self.inputs(vertex).await;
+        let inputs = self.outputs(vertex.inputs.iter().map(|edge| edge.from)).await;
         let _permit = match vertex.op {
             // The semaphore is never closed.
             Op::Exec(_) => self.processes.acquire().await.ok(),

@@ -91,11 +91,8 @@ pub async fn solve<W: Worker>(
         tasks.spawn(Arc::clone(&solver).drive(vertex));
     }
     let outputs = async {
-        let mut outputs = HashMap::new();
-        for root in &roots {
-            outputs.insert(*root, solver.output(*root).await);
-        }
-        outputs
+        let outputs = solver.outputs(roots.iter().copied()).await;
+        roots.iter().copied().zip(outputs).collect()
     };
     let first_failure = async {
         while let Some(ended) = tasks.join_next().await {
@@ -206,16 +203,9 @@ impl<W: Worker> Solver<W> {
         cells.output.wait().await.clone()
     }
 
-    /// The outputs of all inputs, made at the same time.
-    pub(crate) async fn inputs(&self, vertex: &Vertex) -> Vec<W::Output> {
-        for edge in &vertex.inputs {
-            self.cells[&edge.from].wanted.notify_one();
-        }
-        let mut outputs = Vec::with_capacity(vertex.inputs.len());
-        for edge in &vertex.inputs {
-            outputs.push(self.output(edge.from).await);
-        }
-        outputs
+    /// The outputs of vertices, made at the same time.
+    pub(crate) async fn outputs(&self, vertices: impl Iterator<Item = VertexId>) -> Vec<W::Output> {
+        futures_util::future::join_all(vertices.map(|vertex| self.output(vertex))).await
     }
 
     /// Settles the identity; gives the output too if the vertex had to be run for that.

@@ -23,8 +23,8 @@ use std::time::Duration;
 
 use graph::exec::{Exec, NetworkMode, SecurityMode, Ulimit};
 use image::user::ResolvedUser;
-use sandbox::{CapabilitySet, Process, Rlimit, Rootfs, Seccomp, Spec};
-use store::{Attributes, Draft, Snapshot, Timestamp};
+use sandbox::{CapabilitySet, Process, Rlimit, Seccomp, Spec};
+use store::{Draft, Snapshot};
 
 use crate::blocking::blocking;
 use crate::exec::error::ExecError;
@@ -102,9 +102,8 @@ fn prepare(
         .map_err(|source| ExecError::User { user: exec.user.clone().unwrap_or_default(), source })?;
     let mounts = Mounts::prepare(exec, &Sources { store, options, inputs })?;
     let draft = store.draft(base)?;
-    make_working_directory(&draft, exec)?;
-    let stack = draft.stack(&mounts.points())?;
-    let root = sandbox::Overlay { lowers: stack.lowers, upper: stack.upper, work: stack.work };
+    runtime::root::make_working_directory(&draft, &exec.cwd)?;
+    let (root, targets) = runtime::root::overlay(&draft, mounts.points())?;
 
     let mut process = Process::new(exec.args.iter());
     process.env = environment(exec, options, &mounts, &user)?;
@@ -113,8 +112,8 @@ fn prepare(
     process.gid = user.gid;
     process.additional_gids = user.additional_gids;
     process.rlimits = exec.ulimits.iter().map(limit).collect::<Result<_, _>>()?;
-    let mut spec = Spec::new(Rootfs::Overlay(root), process);
-    spec.mounts = mounts.for_sandbox(&stack.resolved);
+    let mut spec = Spec::new(root, process);
+    spec.mounts = mounts.for_sandbox(&targets);
     spec.hostname.clone_from(&exec.hostname);
     spec.network = network(exec.network, options.network);
     spec.shm_size = options.shm_size;
@@ -125,18 +124,6 @@ fn prepare(
         spec.read_only_paths.clear();
     }
     Ok(Prepared { spec, draft, _mounts: mounts })
-}
-
-/// Makes the working directory where the tree lacks it: root's, part of the layer, as in BuildKit.
-fn make_working_directory(draft: &Draft, exec: &Exec) -> Result<(), ExecError> {
-    let mut editor = draft.editor();
-    let cwd = editor.resolve(&exec.cwd)?;
-    if cwd.entry.is_none() {
-        let attributes = Attributes { mode: 0o755, uid: 0, gid: 0, mtime: Timestamp::now() };
-        editor.make_directory_all(&cwd.path, &attributes)?;
-    }
-    editor.finish()?;
-    Ok(())
 }
 
 /// The variables of the process: those of the operation, and behind them what it does not set itself.
@@ -162,7 +149,7 @@ fn environment(
             None => {}
         }
     }
-    let home = user.home.clone().filter(|home| !home.is_empty()).unwrap_or_else(|| "/".to_owned());
+    let home = user.home_or_root().to_owned();
     let proxies = options.proxy_variables.iter().map(|(name, value)| (name.clone(), value.clone()));
     let defaults = proxies.chain(mounts.env.iter().cloned()).chain([("HOME".to_owned(), home)]);
     for (name, value) in defaults {

@@ -86,17 +86,15 @@ impl Mounts {
         Ok(mounts)
     }
 
-    /// The mount points that the root needs: those of the sandbox, and those that do not lie on another mount.
-    pub(crate) fn points(&self) -> Vec<MountPoint> {
-        let own: Vec<MountPoint> = surroundings::mount_points().collect();
-        let of_step = self.planned.iter().filter(|mount| !mount.is_nested);
-        let of_step = of_step.map(|mount| MountPoint { path: mount.target.clone(), kind: mount.point });
-        own.into_iter().chain(of_step).collect()
+    /// The mount points that the root needs: those that do not lie on another mount.
+    pub(crate) fn points(&self) -> impl Iterator<Item = MountPoint> {
+        let outer = self.planned.iter().filter(|mount| !mount.is_nested);
+        outer.map(|mount| MountPoint { path: mount.target.clone(), kind: mount.point })
     }
 
     /// The mounts in the order in which they are made. `resolved` is what the store made of [`Mounts::points`].
     pub(crate) fn for_sandbox(&self, resolved: &[PathBuf]) -> Vec<sandbox::Mount> {
-        let mut resolved = resolved.iter().skip(sandbox::MOUNT_POINTS.len());
+        let mut resolved = resolved.iter();
         let mount = |mount: &Planned| {
             let place = if mount.is_nested { None } else { resolved.next().cloned() };
             let target = place.unwrap_or_else(|| PathBuf::from(mount.target.as_str()));
@@ -132,10 +130,9 @@ impl Mounts {
             .filter(|host| exec.extra_hosts.contains(&host.name))
             .cloned()
             .collect();
-        let files = surroundings::files(&exec.hostname, &extra, &surroundings::host_resolv_conf());
-        for (target, text) in files {
+        for (target, file) in surroundings::files(&exec.hostname, &extra) {
             if !exec.mounts.iter().any(|mount| target.starts_with(&mount.target)) {
-                self.plan(&target, MountPointKind::File, surroundings::memory_file(&text));
+                self.plan(&target, MountPointKind::File, file);
             }
         }
     }

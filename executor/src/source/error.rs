@@ -11,7 +11,7 @@ use store::StoreError;
 /// Why a source could not be pinned or fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// Neither the store nor a registry has the image.
+    /// The OCI layout has no image of that tag or digest.
     #[error("{reference}: not found")]
     ImageNotFound {
         /// The image.

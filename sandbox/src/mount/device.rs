@@ -75,17 +75,17 @@ impl Devices {
         match mknodat(&self.0, name, FileType::CharacterDevice, mode, number) {
             // A user namespace may not make devices, but may show those of the host.
             Err(Errno::PERM) => {
-                let tree = Tree::copy_of(&Path::new("/dev").join(name), false)?;
-                tree.attach(&self.empty_file(name)?)
+                self.mount_on_file(name, &Tree::copy_of(&Path::new("/dev").join(name), false)?)
             }
             result => result,
         }
     }
 
-    fn empty_file(&self, name: &str) -> Result<MountPoint, Errno> {
+    /// Attaches a tree on a new file.
+    fn mount_on_file(&self, name: &str, tree: &Tree) -> Result<(), Errno> {
         let create = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
         openat(&self.0, name, create, Mode::from_raw_mode(0o666))?;
-        self.open(name, OFlags::PATH).map(MountPoint)
+        tree.attach_at(&self.0, name)
     }
 
     fn open(&self, name: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
@@ -95,8 +95,7 @@ impl Devices {
     fn mount_at(&self, name: &str, tree: Result<Tree, Refusal>) -> Result<(), Failure> {
         let tree = tree.at(Stage::Device, name)?;
         mkdirat(&self.0, name, Mode::from_raw_mode(0o755)).at(Stage::Device, name)?;
-        let point = self.open(name, OFlags::PATH).map(MountPoint).at(Stage::Device, name)?;
-        tree.attach(&point).at(Stage::Device, name)
+        tree.attach_at(&self.0, name).at(Stage::Device, name)
     }
 
     /// The node `null`, to cover files with.
@@ -123,7 +122,7 @@ impl Devices {
         // the mount of its node is taken by way of the descriptor's link.
         let link = format!("/proc/self/fd/{}", terminal.slave.as_fd().as_raw_fd());
         let node = openat(CWD, link, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-        Tree::copy_of_descriptor(node, false)?.attach(&self.empty_file("console")?)
+        self.mount_on_file("console", &Tree::copy_of_descriptor(node, false)?)
     }
 }
 

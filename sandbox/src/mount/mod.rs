@@ -103,7 +103,7 @@ impl FileSystem {
     }
 }
 
-/// Options every mount of the kernel's own file systems gets.
+/// Options every mount of the kernel's own file systems gets, but devpts, which has devices.
 const NO_PROGRAMS: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID
     .union(MountAttrFlags::MOUNT_ATTR_NODEV)
     .union(MountAttrFlags::MOUNT_ATTR_NOEXEC);

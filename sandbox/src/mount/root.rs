@@ -10,7 +10,7 @@ use rustix::mount::{MountAttrFlags, MountPropagationFlags, UnmountFlags, mount_c
 
 use super::{MountPoint, Refusal, Tree, overlay, read_only_overlay};
 use crate::error::{At, Failure, Stage};
-use crate::spec::{Mount, MountKind, Rootfs};
+use crate::spec::{Mount, MountKind, Overlay};
 use crate::sys::{self, MountAttributes};
 
 /// Name of the new root's mount point in the staging area.
@@ -37,19 +37,9 @@ impl Staging {
     }
 
     /// Mounts the root file system in the staging area.
-    pub(crate) fn mount_root(&self, rootfs: &Rootfs) -> Result<Tree, Failure> {
-        let (tree, object) = match rootfs {
-            Rootfs::Overlay(directories) => {
-                (overlay(directories), format!("an overlay of {} layers", directories.lowers.len()))
-            }
-            Rootfs::ReadOnlyOverlay { lowers } => {
-                (read_only_overlay(lowers), format!("an overlay of {} layers", lowers.len()))
-            }
-            Rootfs::Directory(path) => {
-                (Tree::copy_of(path, true).map_err(Refusal::from), path.display().to_string())
-            }
-        };
-        let tree = tree.at(Stage::Root, &object)?;
+    pub(crate) fn mount_root(&self, rootfs: &Overlay) -> Result<Tree, Failure> {
+        let object = format!("an overlay of {} layers", rootfs.lowers.len());
+        let tree = overlay(rootfs).at(Stage::Root, &object)?;
         tree.attach_at(&self.tmpfs, ROOT).at(Stage::Root, &object)?;
         Ok(tree)
     }

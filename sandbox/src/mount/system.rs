@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
 
@@ -62,8 +62,7 @@ pub(crate) fn mount_cgroup(root: &Tree) -> Result<(), Failure> {
             let _ = mount_hierarchy(&tmpfs, &hierarchy, read_only);
         }
     }
-    let only = MountAttributes { read_only: true, ..MountAttributes::default() };
-    sys::set_mount_attributes(&tmpfs, only).at(Stage::ReadOnly, CGROUP)
+    tmpfs.make_read_only().at(Stage::ReadOnly, CGROUP)
 }
 
 fn is_unified() -> bool {
@@ -92,7 +91,5 @@ fn mount_hierarchy(tmpfs: &Tree, controllers: &str, attributes: MountAttrFlags) 
     };
     let tree = cgroup.mount(attributes)?;
     rustix::fs::mkdirat(tmpfs, directory, Mode::from_raw_mode(0o755))?;
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let point = MountPoint(rustix::fs::openat(tmpfs, directory, flags, Mode::empty())?);
-    Ok(tree.attach(&point)?)
+    Ok(tree.attach_at(tmpfs, directory)?)
 }

@@ -1,7 +1,7 @@
 //! From rules to a classic BPF program.
 //!
-//! The numbers of one architecture are cut into ranges with equal actions, about a hundred of them, and the
-//! ranges become a binary search: seven comparisons decide any call, against hundreds in a linear list.
+//! The numbers of one architecture are cut into ranges with equal actions, about seventy to a hundred and sixty
+//! of them, and the ranges become a binary search: seven or eight comparisons decide any call, against hundreds in a linear list.
 //! Generating it takes microseconds, so nothing is compiled ahead or kept. (The kernel, from 5.11 on, runs
 //! the program once per number and remembers those that are always allowed.)
 

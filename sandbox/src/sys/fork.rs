@@ -1,4 +1,4 @@
-//! Creating the init process in its namespaces.
+//! Creating processes, in namespaces of their own or not: the init process, and the one that maps user ids.
 
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
@@ -11,7 +11,7 @@ use super::check;
 /// Which of the two processes this is, after [`fork`].
 #[derive(Debug)]
 pub(crate) enum Forked {
-    /// The new process, pid 1 of its namespace.
+    /// The new process; pid 1 if a pid namespace was asked for.
     Child,
     /// The calling process.
     Parent {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use engine::Ulimit;
+use engine::{Resource, Ulimit};
 
 use super::request::usage;
 use crate::report::Failure;
@@ -10,24 +10,6 @@ use crate::units;
 
 /// The size of `/dev/shm` where no flag gives one.
 const SHM_SIZE: u64 = 64 << 20;
-/// The limits that setrlimit(2) knows.
-const LIMITS: [&str; 15] = [
-    "core",
-    "cpu",
-    "data",
-    "fsize",
-    "locks",
-    "memlock",
-    "msgqueue",
-    "nice",
-    "nofile",
-    "nproc",
-    "rss",
-    "rtprio",
-    "rttime",
-    "sigpending",
-    "stack",
-];
 
 /// Names and addresses: `NAME:ADDRESS` or `NAME=ADDRESS`, a v6 address with or without brackets.
 pub(super) fn hosts(flags: &[String]) -> Result<Vec<(String, IpAddr)>, Failure> {
@@ -69,7 +51,7 @@ fn ulimit(flag: &str) -> Result<Ulimit, Failure> {
     };
     let wrong = || Failure::Usage(format!("invalid ulimit argument: {flag}"));
     let (name, values) = flag.split_once('=').ok_or_else(wrong)?;
-    if !LIMITS.contains(&name) {
+    if name.parse::<Resource>().is_err() {
         return usage(format!("invalid ulimit type: {name}"));
     }
     let (soft, hard) = values.split_once(':').unwrap_or((values, values));
