@@ -179,7 +179,8 @@ fn unescape_json(text: &str) -> String {
     out
 }
 
-/// The character of `XXXX` or of `XXXX\uXXXX`, where the two are a surrogate pair; `rest` moves past it.
+/// The character of four hexadecimal digits, or of eight with a `\u` between them, which are a
+/// surrogate pair; `rest` moves past it.
 fn unescape_unicode(rest: &mut &str) -> char {
     let unit = |text: &str| text.get(..4).and_then(|digits| u16::from_str_radix(digits, 16).ok());
     let Some(first) = unit(rest) else { return char::REPLACEMENT_CHARACTER };
