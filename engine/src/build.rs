@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use executor::{Output, Session};
+use executor::{ExecuteError, Output, Session};
 use graph::{Pins, VertexId};
 use parser::{Dockerfile, Severity};
-use planner::{Plan, PlanError, PlanOptions, Planned, StageSelection};
+use planner::{Plan, PlanError, PlanOptions, Planned, StageSelection, Steps};
 use solver::{Bypass, Job, SolveError};
 
-use crate::contexts::{self, Contexts};
+use crate::contexts::Contexts;
 use crate::engine::Engine;
 use crate::error::{BuildError, Source, StepError};
 use crate::event::Events;
@@ -57,6 +57,26 @@ impl Engine {
         Ok(Checked { dockerfile: prepared.text, findings: prepared.warnings })
     }
 
+    /// Carries out a graph, and shows what happens.
+    pub(crate) async fn solve(
+        &self,
+        job: Job,
+        session: Session,
+        steps: &Steps,
+        progress: &Progress,
+    ) -> Result<HashMap<VertexId, Output>, SolveError<ExecuteError>> {
+        let (events, mut received) = solver::Events::channel();
+        let solving = solver::solve(job, Arc::clone(&self.cache), Arc::new(session), events);
+        let passing_on = async {
+            while let Some(event) = received.recv().await {
+                progress.translate(event, steps);
+            }
+        };
+        // The events end when the solver has dropped its side, that is, after the last one.
+        let (result, ()) = tokio::join!(solving, passing_on);
+        result
+    }
+
     /// Everything up to the plan.
     async fn prepare(
         &self,
@@ -64,13 +84,19 @@ impl Engine {
         stages: StageSelection,
         progress: &Progress,
     ) -> Result<Prepared, BuildError> {
+        let session = self.executor.session(options::session_options(request));
+        let remote = self.fetch_context(request, &session, progress).await?;
+        let source = remote.as_ref().map(|remote| remote.dockerfile(&request.dockerfile));
+        let source = source.as_ref().unwrap_or(&request.dockerfile);
         let step = progress.begin("[internal] load build definition");
-        let text = Arc::new(step.end(contexts::read_dockerfile(&request.dockerfile))?);
+        let tree = remote.as_ref().map(|remote| &remote.tree);
+        let text = Arc::new(step.end(self.read_dockerfile(source, &session, tree).await)?);
         let (dockerfile, mut warnings) = parse(&text)?;
-        let mut contexts = Contexts::open(&request.context, &request.dockerfile)?;
-        let mut options = options::plan_options(request, &mut contexts)?;
+        let mut contexts = Contexts::open(request, remote.as_ref())?;
+        let context_time = remote.map(|remote| remote.time).unwrap_or_default();
+        let mut options = options::plan_options(request, &mut contexts, context_time)?;
         options.stages = stages;
-        let session = self.executor.session(options::session_options(request, &contexts, &options));
+        let session = session.with_contexts(contexts.trees.clone());
         let planning =
             Planning { text: &text, dockerfile: &dockerfile, options: &options, warnings: &warnings };
         let plan = planning.run(&session, progress).await?;
@@ -181,17 +207,8 @@ impl Solving<'_> {
             },
             processes: self.request.jobs.unwrap_or_else(options::default_jobs),
         };
-        let (events, mut received) = solver::Events::channel();
-        let cache = Arc::clone(&self.engine.cache);
-        let solving = solver::solve(job, cache, Arc::new(session), events);
-        let passing_on = async {
-            while let Some(event) = received.recv().await {
-                progress.translate(event, &self.plan.steps);
-            }
-        };
-        // The events end when the solver has dropped its side, that is, after the last one.
-        let (result, ()) = tokio::join!(solving, passing_on);
-        result.map_err(|error| match error {
+        let outputs = self.engine.solve(job, session, &self.plan.steps, progress).await;
+        outputs.map_err(|error| match error {
             SolveError::Vertex { vertex, source } => self.step_error(vertex, source, progress),
             SolveError::Cache(source) => BuildError::failed("use the cache", source),
         })
@@ -201,7 +218,7 @@ impl Solving<'_> {
     fn positions(&self) -> HashMap<VertexId, cache::Position> {
         let dockerfile = match &self.request.dockerfile {
             DockerfileSource::File { path, .. } => path.display().to_string(),
-            DockerfileSource::Text { display, .. } => display.clone(),
+            other => other.display().into_owned(),
         };
         let position = |(vertex, steps): (VertexId, &[planner::Step])| {
             let position = &steps.first()?.position;
@@ -216,9 +233,7 @@ impl Solving<'_> {
         let step = self.plan.steps.of(vertex).first();
         let location =
             step.and_then(|step| step.span).map(|span| Location { dockerfile: Arc::clone(self.text), span });
-        let missing_source = error
-            .missing_source()
-            .map(|(pattern, context)| missing::explain(self.contexts, pattern, context));
+        let missing_source = error.missing_source().map(|missing| missing::explain(self.contexts, missing));
         let exit_code = error.exit_code();
         BuildError::Step(Box::new(StepError {
             label: step.map(|step| step.label.clone()).unwrap_or_default(),

@@ -51,6 +51,9 @@ pub enum BuildError {
         /// What is wrong.
         message: String,
     },
+    /// What came in on standard input begins like an archive and is none.
+    #[error("the build context on standard input is compressed, but holds no tar archive")]
+    NotAnArchive,
     /// A flag of the request cannot be used.
     #[error("{0}")]
     Request(Source),
@@ -96,6 +99,11 @@ pub enum BuildError {
 }
 
 impl BuildError {
+    /// An error about a name that no instruction of the Dockerfile has.
+    pub(crate) fn unpinned(error: executor::PinError) -> Self {
+        Self::Pin { name: error.name.to_string(), location: None, source: Arc::new(error) }
+    }
+
     /// An error around the steps.
     pub(crate) fn failed(
         attempt: impl Into<String>,

@@ -5,7 +5,8 @@ use graph::Op;
 use graph::exec::NetworkMode;
 use graph::source::ContextName;
 use image::Platform;
-use planner::{Entitlement, MainContext, Plan, PlanOptions};
+use planner::options::is_proxy_variable;
+use planner::{ContextTime, Entitlement, MainContext, Plan, PlanOptions};
 use runtime::surroundings::ExtraHost;
 
 use crate::contexts::Contexts;
@@ -22,6 +23,7 @@ pub(crate) fn default_jobs() -> usize {
 pub(crate) fn plan_options(
     request: &BuildRequest,
     contexts: &mut Contexts,
+    context_time: ContextTime,
 ) -> Result<PlanOptions, BuildError> {
     let mut options = PlanOptions::new(Platform::host());
     options.target.clone_from(&request.target);
@@ -29,9 +31,13 @@ pub(crate) fn plan_options(
     options.build_args.clone_from(&request.build_args);
     options.labels.clone_from(&request.labels);
     options.main_context = match request.context {
-        Context::Directory(_) => MainContext::Directory,
         Context::Empty => MainContext::Empty,
+        // What comes from elsewhere is a tree by now.
+        Context::Directory(_) | Context::Archive(_) | Context::Git(_) | Context::Http(_) => {
+            MainContext::Directory
+        }
     };
+    options.context_time = context_time;
     options.ignore = contexts.ignore.as_ref().map(|file| file.rules.clone());
     options.network = match request.network {
         DefaultNetwork::Default => NetworkMode::Default,
@@ -54,6 +60,10 @@ pub(crate) fn plan_options(
             NamedContext::Directory(_) => planner::NamedContext::Directory,
             NamedContext::Image(reference) => planner::NamedContext::Image(reference.clone()),
             NamedContext::OciLayout(text) => planner::NamedContext::OciLayout(text.clone()),
+            NamedContext::Scratch => planner::NamedContext::Scratch,
+            NamedContext::Git(reference) => planner::NamedContext::Git(reference.clone()),
+            NamedContext::Http(url) => planner::NamedContext::Http(url.clone()),
+            NamedContext::Stage(name) => planner::NamedContext::Stage(name.clone()),
         };
         let key = options
             .contexts
@@ -66,29 +76,22 @@ pub(crate) fn plan_options(
     Ok(options)
 }
 
-/// What the executor wants to know.
-pub(crate) fn session_options(
-    request: &BuildRequest,
-    contexts: &Contexts,
-    plan: &PlanOptions,
-) -> SessionOptions {
+/// What the executor wants to know; contexts join it when they are open.
+pub(crate) fn session_options(request: &BuildRequest) -> SessionOptions {
     let mut proxy_variables = request.proxy_variables.clone();
+    // Every RUN sees those among the build arguments, without ARG and without a trace in history or cache key.
     // Programs look for one spelling or the other, so each name is given in both, as BuildKit does.
-    for (name, value) in plan.proxy_variables() {
-        for name in [name.to_owned(), name.to_ascii_uppercase(), name.to_ascii_lowercase()] {
-            proxy_variables.insert(name, value.to_owned());
+    for (name, value) in request.build_args.iter().filter(|(name, _)| is_proxy_variable(name)) {
+        for name in [name.clone(), name.to_ascii_uppercase(), name.to_ascii_lowercase()] {
+            proxy_variables.insert(name, value.clone());
         }
     }
+    let extra_host = |(name, address): &(String, _)| ExtraHost { name: name.clone(), address: *address };
     SessionOptions {
-        contexts: contexts.trees.clone(),
         secrets: request.secrets.clone(),
         ssh_agents: request.ssh_agents.clone(),
         proxy_variables,
-        extra_hosts: request
-            .extra_hosts
-            .iter()
-            .map(|(name, address)| ExtraHost { name: name.clone(), address: *address })
-            .collect(),
+        extra_hosts: request.extra_hosts.iter().map(extra_host).collect(),
         shm_size: request.shm_size,
         images: if request.pull { ImagePolicy::Registry } else { ImagePolicy::PreferLocal },
         ..SessionOptions::default()

@@ -1,11 +1,17 @@
 //! What a build is asked for: plain values, made by the command line.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, Read, Write};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use executor::SecretSource;
 use graph::exec::Ulimit;
+use graph::name::redacted;
 use image::{Platform, Reference};
+pub use planner::remote::{GitReference, GitReferenceError, is_http_url};
 
 /// One build.
 #[derive(Clone, Debug)]
@@ -52,10 +58,13 @@ pub struct BuildRequest {
     pub jobs: Option<usize>,
 }
 
+/// What a Dockerfile is called; the second name counts where there is no first one.
+pub const DOCKERFILE_NAMES: [&str; 2] = ["Dockerfile", "dockerfile"];
+
 /// Where the Dockerfile is.
 #[derive(Clone, Debug)]
 pub enum DockerfileSource {
-    /// A file. `display` is how the user called it, for messages.
+    /// A file of the host. `display` is how the user called it, for messages.
     File {
         /// Its absolute path.
         path: PathBuf,
@@ -69,6 +78,21 @@ pub enum DockerfileSource {
         /// The text.
         text: Vec<u8>,
     },
+    /// A file of a main context that is fetched; without a path that of a usual name.
+    InContext(Option<String>),
+    /// What an `http` or `https` URL gives.
+    Url(String),
+}
+
+impl DockerfileSource {
+    /// How messages call it.
+    pub(crate) fn display(&self) -> Cow<'_, str> {
+        match self {
+            Self::File { display, .. } | Self::Text { display, .. } => Cow::Borrowed(display),
+            Self::InContext(path) => Cow::Borrowed(path.as_deref().unwrap_or(DOCKERFILE_NAMES[0])),
+            Self::Url(url) => redacted(url),
+        }
+    }
 }
 
 /// The main context of a build.
@@ -78,6 +102,52 @@ pub enum Context {
     Directory(PathBuf),
     /// Nothing.
     Empty,
+    /// A tar archive, compressed or not.
+    Archive(ArchiveStream),
+    /// A git repository.
+    Git(GitReference),
+    /// What an `http` or `https` URL gives: a tar archive, or a Dockerfile.
+    Http(String),
+}
+
+/// An archive that can be read once.
+#[derive(Clone)]
+pub struct ArchiveStream(Arc<Mutex<Box<dyn Read + Send>>>);
+
+/// What came in on standard input.
+#[derive(Clone, Debug)]
+pub enum Received {
+    /// An archive, of which no more than the beginning was read.
+    Archive(ArchiveStream),
+    /// Something else, whole.
+    Text(Vec<u8>),
+}
+
+impl Received {
+    /// Looks at the beginning of what a reader gives, and reads the rest of it unless it is an archive.
+    pub fn from(mut reader: impl Read + Send + 'static) -> io::Result<Self> {
+        let mut start = Vec::new();
+        reader.by_ref().take(512).read_to_end(&mut start)?;
+        if store::begins_like_archive(&start) {
+            let whole = io::Cursor::new(start).chain(reader);
+            return Ok(Self::Archive(ArchiveStream(Arc::new(Mutex::new(Box::new(whole))))));
+        }
+        reader.read_to_end(&mut start)?;
+        Ok(Self::Text(start))
+    }
+}
+
+impl ArchiveStream {
+    /// Reads it to its end.
+    pub(crate) fn copy_to(&self, writer: &mut impl Write) -> io::Result<u64> {
+        io::copy(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), writer)
+    }
+}
+
+impl fmt::Debug for ArchiveStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ArchiveStream")
+    }
 }
 
 /// A context with a name.
@@ -85,10 +155,18 @@ pub enum Context {
 pub enum NamedContext {
     /// A directory, by absolute path.
     Directory(PathBuf),
+    /// The empty tree: `docker-image://scratch`.
+    Scratch,
     /// An image: `docker-image://…`.
     Image(Reference),
     /// An OCI image layout: what follows `oci-layout://`.
     OciLayout(String),
+    /// A git repository.
+    Git(GitReference),
+    /// A file to download, which becomes the file `context` of the tree.
+    Http(String),
+    /// An earlier stage of the Dockerfile: what follows `target:`.
+    Stage(String),
 }
 
 /// Which steps are run although the cache has their result.

@@ -1,11 +1,10 @@
 //! What can go wrong, over all operations.
 
-use graph::source::ContextName;
 use graph::{Name, VertexId};
 use store::StoreError;
 
 use crate::exec::error::ExecError;
-use crate::file::error::FileError;
+use crate::file::error::{FileError, MissingPath};
 use crate::source::error::SourceError;
 
 /// Why a vertex has no result.
@@ -43,11 +42,10 @@ impl ExecuteError {
         }
     }
 
-    /// The path of a copy that its source does not have, and the local context that it was looked for in (none
-    /// for another stage or image).
-    pub fn missing_source(&self) -> Option<(&str, Option<&ContextName>)> {
+    /// What a copy did not find, if that is why it failed.
+    pub fn missing_source(&self) -> Option<&MissingPath> {
         match self {
-            Self::File(FileError::SourceNotFound { path, context }) => Some((path, context.as_ref())),
+            Self::File(FileError::SourceNotFound(missing)) => Some(missing),
             _ => None,
         }
     }
@@ -68,7 +66,7 @@ pub struct PinError {
 fn attempt(name: &Name) -> String {
     match name {
         Name::Image(image) => format!("failed to resolve source metadata for {}", image.location),
-        Name::Http(http) => format!("failed to load {}", http.url),
-        Name::Git(_) => format!("failed to resolve {name}"),
+        Name::Http(_) => format!("failed to load {name}"),
+        Name::Git(_) | Name::Time(_) => format!("failed to resolve {name}"),
     }
 }

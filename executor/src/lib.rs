@@ -36,7 +36,9 @@ mod worker;
 pub use error::{ExecuteError, PinError};
 pub use exec::error::ExecError;
 pub use executor::{Executor, ExecutorParts, PulledImage};
-pub use file::error::FileError;
+pub use file::error::{FileError, MissingPath};
 pub use output::Output;
-pub use session::{DefaultNetwork, ImagePolicy, SecretSource, SecretValue, Session, SessionOptions};
+pub use session::{
+    DefaultNetwork, ImagePolicy, SecretError, SecretSource, SecretValue, Session, SessionOptions,
+};
 pub use source::error::SourceError;

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
+use graph::name::{GitName, GitPin, HttpName, HttpPin};
 use graph::source::ContextName;
 use graph::{Name, Pin};
 use runtime::surroundings::ExtraHost;
 use store::Tree;
 
+use crate::blocking::blocking;
 use crate::error::PinError;
 use crate::executor::Executor;
 use crate::source;
@@ -19,7 +22,7 @@ use crate::source::origins::Origins;
 /// What belongs to one build and to no graph.
 #[derive(Clone, Debug)]
 pub struct SessionOptions {
-    /// The directories of the host that the build reads, filtered.
+    /// What the build reads from outside: directories of the host, filtered, and what was fetched as context.
     pub contexts: BTreeMap<ContextName, Tree>,
     /// Secrets by id.
     pub secrets: BTreeMap<String, SecretSource>,
@@ -80,6 +83,33 @@ pub enum SecretSource {
     Value(SecretValue),
 }
 
+/// A secret that was given to the build and cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read secret {id} from {}", path.display())]
+pub struct SecretError {
+    /// Its name.
+    pub id: String,
+    /// The file.
+    pub path: PathBuf,
+    /// The system's answer.
+    #[source]
+    pub source: io::Error,
+}
+
+impl SecretSource {
+    /// The value of the secret of that name, read when it is asked for.
+    pub(crate) fn read(&self, id: &str) -> Result<Vec<u8>, SecretError> {
+        match self {
+            Self::Value(value) => Ok(value.0.clone()),
+            Self::File(path) => std::fs::read(path).map_err(|source| SecretError {
+                id: id.to_owned(),
+                path: path.clone(),
+                source,
+            }),
+        }
+    }
+}
+
 /// A secret, kept out of every message.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretValue(pub Vec<u8>);
@@ -102,6 +132,35 @@ pub struct Session {
 impl Session {
     pub(crate) fn new(executor: Executor, options: SessionOptions) -> Self {
         Self { executor, options: Arc::new(options), origins: Arc::default() }
+    }
+
+    /// The same build with these contexts.
+    #[must_use]
+    pub fn with_contexts(mut self, contexts: BTreeMap<ContextName, Tree>) -> Self {
+        Arc::make_mut(&mut self.options).contexts = contexts;
+        self
+    }
+
+    /// The first of these secrets that the build was given, with its name.
+    pub(crate) async fn first_secret(
+        &self,
+        ids: impl IntoIterator<Item = String>,
+    ) -> Result<Option<(String, Vec<u8>)>, SecretError> {
+        let found = ids.into_iter().find_map(|id| Some((self.options.secrets.get(&id)?.clone(), id)));
+        let Some((source, id)) = found else { return Ok(None) };
+        blocking(move || source.read(&id).map(|value| Some((id, value)))).await
+    }
+
+    /// Resolves a URL to the content that it has now, which is a blob of the store afterwards.
+    pub async fn pin_http(&self, name: HttpName) -> Result<HttpPin, PinError> {
+        let pinned = source::http::pin(self, &name).await;
+        pinned.map_err(|source| PinError { name: Box::new(Name::Http(name)), source })
+    }
+
+    /// Resolves a git reference to a commit.
+    pub async fn pin_git(&self, name: GitName) -> Result<GitPin, PinError> {
+        let pinned = source::git::pin(self, &name).await;
+        pinned.map_err(|source| PinError { name: Box::new(Name::Git(name)), source })
     }
 
     /// Resolves names to contents, all at once, in the order given. The first failure ends it.

@@ -18,6 +18,7 @@ use image::Digest;
 
 use crate::exec::{Mount, MountKind, NetworkMode, SecurityMode};
 use crate::file::{Copy, CopySource, Unpack};
+use crate::source::GitTimes;
 use crate::{Dependence, Exec, FileOp, Graph, Op, Source, Vertex, VertexId};
 
 /// The whole graph, one line a vertex.
@@ -78,6 +79,9 @@ fn source(source: &Source) -> String {
             }
             if !git.submodules {
                 text.push_str(" no-submodules");
+            }
+            if git.times == GitTimes::Commit {
+                text.push_str(" mtime=commit");
             }
             text
         }

@@ -4,6 +4,7 @@
 //! resolves them; the plan is then made from [`Pins`] alone. So after pinning everything is
 //! content-addressed, and the pins are the complete list of a build's materials.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use image::{ChainId, Digest, ImageConfig, Platform, Reference};
@@ -18,6 +19,8 @@ pub enum Name {
     Http(HttpName),
     /// A git repository.
     Git(GitName),
+    /// How old something is that is pinned already.
+    Time(TimedSource),
 }
 
 /// An image, for one platform.
@@ -57,6 +60,23 @@ pub struct GitName {
     pub reference: Option<String>,
     /// What the commit id must begin with (`ADD --checksum`).
     pub checksum: Option<String>,
+    /// Whether the checksum is trusted to be the commit of the reference, so that the remote is not
+    /// asked (`?fetch-by-commit`). It must be a whole commit id then.
+    pub by_commit: bool,
+}
+
+/// Something whose age can be asked for, as the value of `SOURCE_DATE_EPOCH`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum TimedSource {
+    /// A commit: when it was committed.
+    Commit {
+        /// A repository that has it.
+        remote: String,
+        /// Its whole object id, in hex.
+        commit: String,
+    },
+    /// An archive that is a blob of the store: the modification time of its newest file.
+    Archive(Digest),
 }
 
 impl fmt::Display for ImageLocation {
@@ -72,13 +92,29 @@ impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Image(name) => write!(f, "{} ({})", name.location, name.platform),
-            Self::Http(name) => f.write_str(&name.url),
+            Self::Http(name) => f.write_str(&redacted(&name.url)),
             Self::Git(name) => match &name.reference {
-                Some(reference) => write!(f, "{}#{reference}", name.remote),
-                None => f.write_str(&name.remote),
+                Some(reference) => write!(f, "{}#{reference}", redacted(&name.remote)),
+                None => f.write_str(&redacted(&name.remote)),
             },
+            Self::Time(TimedSource::Commit { commit, .. }) => write!(f, "the time of commit {commit}"),
+            Self::Time(TimedSource::Archive(digest)) => write!(f, "the time of archive {digest}"),
         }
     }
+}
+
+/// An address as it may be shown: without the password, or the token in its place, that it may hold.
+pub fn redacted(address: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = address.split_once("://") else { return Cow::Borrowed(address) };
+    let host_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let Some((user, host)) = rest[..host_end].rsplit_once('@') else { return Cow::Borrowed(address) };
+    let shown = match user.split_once(':') {
+        Some((user, _)) => format!("{user}:xxxxx"),
+        // A token is given as the user of http, where nobody else has a name.
+        None if scheme.starts_with("http") => "xxxxx".to_owned(),
+        None => return Cow::Borrowed(address),
+    };
+    Cow::Owned(format!("{scheme}://{shown}@{host}{}", &rest[host_end..]))
 }
 
 /// What a name was resolved to, for this build.
@@ -90,6 +126,8 @@ pub enum Pin {
     Http(HttpPin),
     /// A commit.
     Git(GitPin),
+    /// An age, in seconds since 1970; none for an archive without files.
+    Time(Option<i64>),
 }
 
 /// An image, resolved.
@@ -154,6 +192,14 @@ impl Pins {
         }
     }
 
+    /// The time of something, if it was asked for; the inner value as in [`Pin::Time`].
+    pub fn time(&self, source: &TimedSource) -> Option<Option<i64>> {
+        match self.0.get(&Name::Time(source.clone())) {
+            Some(Pin::Time(time)) => Some(*time),
+            _ => None,
+        }
+    }
+
     /// The pin of a git name.
     pub fn git(&self, name: &GitName) -> Option<&GitPin> {
         match self.0.get(&Name::Git(name.clone())) {
@@ -166,5 +212,25 @@ impl Pins {
 impl Extend<(Name, Pin)> for Pins {
     fn extend<T: IntoIterator<Item = (Name, Pin)>>(&mut self, pins: T) {
         self.0.extend(pins);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::redacted;
+
+    #[test]
+    fn passwords_and_tokens_are_not_shown() {
+        for (address, shown) in [
+            ("https://host/r.git", "https://host/r.git"),
+            ("https://user:secret@host/r.git#x@y", "https://user:xxxxx@host/r.git#x@y"),
+            ("https://token@host/r.git", "https://xxxxx@host/r.git"),
+            ("ssh://git@host/r.git", "ssh://git@host/r.git"),
+            ("git@host:r.git", "git@host:r.git"),
+            ("https://host?q=a@b", "https://host?q=a@b"),
+            ("https://user:p@ss@host", "https://user:xxxxx@host"),
+        ] {
+            assert_eq!(redacted(address), shown);
+        }
     }
 }

@@ -18,7 +18,7 @@ pub enum Source {
     Image(ImageSource),
     /// A directory of the host, read in place.
     Local(ContextName),
-    /// One downloaded file, in the root of an otherwise empty tree.
+    /// One file that was downloaded or received, in the root of an otherwise empty tree.
     Http(HttpSource),
     /// A checkout of a git repository.
     Git(GitSource),
@@ -63,8 +63,8 @@ impl fmt::Display for ContextName {
     }
 }
 
-/// A downloaded file. The URL is no part of it: two URLs with the same content are the same
-/// source, as in BuildKit.
+/// A downloaded file, or one that came in on standard input. The URL is no part of it: two URLs with
+/// the same content are the same source, as in BuildKit.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct HttpSource {
     /// The digest of the content.
@@ -86,4 +86,17 @@ pub struct GitSource {
     pub keep_git_directory: bool,
     /// Whether submodules are checked out.
     pub submodules: bool,
+    /// How old the files are.
+    pub times: GitTimes,
+}
+
+/// How old the files of a checkout are; git itself does not remember it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GitTimes {
+    /// As old as the checkout.
+    #[default]
+    Checkout,
+    /// As old as the commit (`?mtime=commit`, and contexts of builds with a `SOURCE_DATE_EPOCH`).
+    Commit,
 }

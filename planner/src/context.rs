@@ -8,7 +8,8 @@ use image::{Platform, Reference};
 
 use crate::remote::GitReference;
 
-/// What the main context is. One that is fetched from a URL is a directory by the time of planning.
+/// What the main context is. One that comes from elsewhere is fetched before there is a plan, since the
+/// Dockerfile may be in it ([`RemoteTree`]), and is a directory for the planner.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MainContext {
     /// A directory of files.
@@ -33,6 +34,8 @@ pub enum NamedContext {
     Git(GitReference),
     /// A file to download, which becomes the file `context` of the tree.
     Http(String),
+    /// An earlier stage of the same Dockerfile: `target:NAME`.
+    Stage(String),
 }
 
 /// The named contexts of a build.

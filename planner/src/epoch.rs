@@ -1,14 +1,16 @@
 //! `SOURCE_DATE_EPOCH`: the time of everything that a build makes.
 //!
 //! The value is a number of seconds, or says where to take the time from: `context`, or a stage
-//! that is nothing but one remote file (`FROM scratch` and `ADD URL`).
+//! that is nothing but one remote file or repository (`FROM scratch` and `ADD URL`).
 
 use graph::Name;
+use graph::name::{GitName, HttpName, TimedSource};
 use parser::ast::{Add, Arg, CopySource, Instruction, Stage};
 
 use crate::environment::Environment;
 use crate::error::{Fault, Problem};
 use crate::lower::add::{self, Remote};
+use crate::options::ContextTime;
 use crate::plan::Planner;
 use crate::scope::{self, GlobalScope};
 
@@ -21,7 +23,7 @@ enum Time {
     Seconds(i64),
     /// There is none.
     None,
-    /// It is that of a file which has to be pinned first.
+    /// It is that of something which has to be pinned first.
     Missing,
 }
 
@@ -56,7 +58,11 @@ fn time(planner: &mut Planner<'_>, value: &str, scope: &GlobalScope) -> Result<T
         return Ok(Time::Seconds(seconds));
     }
     if value == "context" {
-        return Ok(planner.options.context_time.map_or(Time::None, Time::Seconds));
+        return Ok(match &planner.options.context_time {
+            ContextTime::None => Time::None,
+            ContextTime::Seconds(seconds) => Time::Seconds(*seconds),
+            ContextTime::Of(source) => time_of(planner, source),
+        });
     }
     let is_it = |stage: &&Stage| stage.name().is_some_and(|name| name.eq_ignore_ascii_case(value));
     let Some(stage) = planner.dockerfile.stages.iter().find(is_it) else {
@@ -65,7 +71,7 @@ fn time(planner: &mut Planner<'_>, value: &str, scope: &GlobalScope) -> Result<T
     time_of_stage(planner, stage, scope).map_err(|fault| Box::new(Problem::at(stage.from.span, fault)))
 }
 
-/// The modification time of the one file of a stage.
+/// The time of the one file or repository of a stage.
 fn time_of_stage(planner: &mut Planner<'_>, stage: &Stage, scope: &GlobalScope) -> Result<Time, Fault> {
     let mut variables = scope.values.clone();
     variables.remove(NAME);
@@ -83,19 +89,34 @@ fn time_of_stage(planner: &mut Planner<'_>, stage: &Stage, scope: &GlobalScope) 
             _ => return Err(Fault::SourceDateEpochStage("must contain nothing but ARG and one remote ADD")),
         }
     }
-    let name = match source {
+    Ok(match source {
         None => return Err(Fault::SourceDateEpochStage("must contain exactly one remote ADD")),
-        // A pin of a commit does not tell its time.
-        Some(Remote::Git(_)) => {
-            return Err(Fault::SourceDateEpochStage("must add a file from an HTTP(S) URL"));
-        }
-        Some(Remote::Http(name)) => name,
+        Some(Remote::Git(git)) => time_of_commit(planner, git.name()),
+        Some(Remote::Http(name)) => time_of_file(planner, name),
+    })
+}
+
+fn time_of_file(planner: &mut Planner<'_>, name: HttpName) -> Time {
+    let Some(pin) = planner.pins.http(&name) else { return missing(planner, Name::Http(name)) };
+    pin.last_modified.map_or(Time::None, Time::Seconds)
+}
+
+fn time_of_commit(planner: &mut Planner<'_>, name: GitName) -> Time {
+    let Some(pin) = planner.pins.git(&name) else { return missing(planner, Name::Git(name)) };
+    let commit = pin.commit.clone();
+    time_of(planner, &TimedSource::Commit { remote: name.remote, commit })
+}
+
+fn time_of(planner: &mut Planner<'_>, source: &TimedSource) -> Time {
+    let Some(time) = planner.pins.time(source) else {
+        return missing(planner, Name::Time(source.clone()));
     };
-    if let Some(pin) = planner.pins.http(&name) {
-        return Ok(pin.last_modified.map_or(Time::None, Time::Seconds));
-    }
-    planner.need(Name::Http(name));
-    Ok(Time::Missing)
+    time.map_or(Time::None, Time::Seconds)
+}
+
+fn missing(planner: &mut Planner<'_>, name: Name) -> Time {
+    planner.need(name);
+    Time::Missing
 }
 
 fn declare(planner: &Planner<'_>, arg: &Arg, variables: &mut Environment) -> Result<(), Fault> {

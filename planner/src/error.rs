@@ -91,6 +91,14 @@ pub enum Fault {
         /// A stage whose name is nearly that.
         similar: Option<String>,
     },
+    /// A named context stands for a stage that is not there, or comes later.
+    #[error("build context target:{name}: there is no stage of that name before it is used{}", did_you_mean(.similar.as_deref()))]
+    UnknownContextTarget {
+        /// The stage as the context names it.
+        name: String,
+        /// A stage whose name is nearly that.
+        similar: Option<String>,
+    },
     /// A word cannot be expanded.
     #[error(transparent)]
     Expand(#[from] ExpandError),

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use graph::name::{HttpName, ImageLocation, ImageName, ImagePin};
-use graph::source::{ContextName, GitSource, HttpSource, ImageSource};
+use graph::name::{HttpName, ImageLocation, ImageName, ImagePin, redacted};
+use graph::source::{ContextName, HttpSource, ImageSource};
 use graph::{Name, Op, Source, VertexId};
 use image::{Platform, Reference};
 use parser::ast::{Add, CopySource, Instruction};
@@ -14,9 +14,9 @@ use parser::ast::{Add, CopySource, Instruction};
 use crate::context::NamedContext;
 use crate::lower::add;
 use crate::plan::Planner;
-use crate::remote::url_file_name;
+use crate::remote::{GitReference, url_file_name};
 use crate::scope;
-use crate::stages::{Base, Origin, StageId, StageTable};
+use crate::stages::{Base, Origin, Replacement, StageId, StageTable};
 use crate::steps::{Position, Step};
 
 /// Something outside of the Dockerfile, as a vertex.
@@ -37,7 +37,7 @@ pub(crate) fn missing(planner: &mut Planner<'_>, table: &StageTable<'_>, needed:
     let mut is_missing = false;
     for id in needed {
         let stage = table.stage(*id);
-        if let Base::Image { reference, .. } | Base::Replaced(reference) = &stage.base {
+        if let Base::Image { reference, .. } | Base::Replaced(Replacement::Context(reference)) = &stage.base {
             is_missing |= find(planner, reference, &stage.platform).is_none();
         }
         if stage.is_replaced() {
@@ -103,18 +103,19 @@ fn in_context<'a>(
             let vertex = planner.graph.add(Op::Source(source), Vec::new());
             Some(tree(vertex, "load from client".to_owned()))
         }
-        NamedContext::Scratch => Some(tree(scratch(planner), "scratch".to_owned())),
+        // Whoever looks up a name has asked the stages first.
+        NamedContext::Scratch | NamedContext::Stage(_) => Some(tree(scratch(planner), "scratch".to_owned())),
         NamedContext::Image(reference) => {
             image(planner, ImageLocation::Reference(reference.clone().with_default_tag()), platform)
         }
         NamedContext::OciLayout(path) => image(planner, ImageLocation::OciLayout(path.clone()), platform),
         NamedContext::Git(reference) => {
-            let vertex = git(planner, &add::GitSourceName::of(reference))?;
-            Some(tree(vertex, reference.remote.clone()))
+            let vertex = git(planner, reference)?;
+            Some(tree(vertex, redacted(&reference.remote).into_owned()))
         }
         NamedContext::Http(url) => {
             let name = HttpName { url: url.clone(), checksum: None };
-            Some(tree(http(planner, &name, Some("context".to_owned()))?.0, url.clone()))
+            Some(tree(http(planner, &name, Some("context".to_owned()))?.0, redacted(url).into_owned()))
         }
     }
 }
@@ -166,17 +167,13 @@ pub(crate) fn http(
 }
 
 /// A checkout of a repository.
-pub(crate) fn git(planner: &mut Planner<'_>, git: &add::GitSourceName) -> Option<VertexId> {
-    let Some(pin) = planner.pins.git(&git.name) else {
-        planner.need(Name::Git(git.name.clone()));
+pub(crate) fn git(planner: &mut Planner<'_>, git: &GitReference) -> Option<VertexId> {
+    let name = git.name();
+    let Some(pin) = planner.pins.git(&name) else {
+        planner.need(Name::Git(name));
         return None;
     };
-    let source = GitSource {
-        commit: pin.commit.clone(),
-        subdirectory: git.subdirectory.clone(),
-        keep_git_directory: git.keep_git_directory,
-        submodules: git.submodules,
-    };
+    let source = git.source(pin.commit.clone());
     Some(planner.graph.add(Op::Source(Source::Git(source)), Vec::new()))
 }
 

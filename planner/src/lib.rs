@@ -8,6 +8,7 @@
 //! - [`options`]: what a build is asked for ([`PlanOptions`])
 //! - [`context`]: the main context and named ones ([`NamedContexts`])
 //! - [`remote`]: git references and URLs, as contexts and as sources of ADD
+//! - [`RemoteTree`]: a main context that is fetched before there is a plan
 //! - [`steps`]: what users see of a vertex ([`Steps`])
 //! - [`outline`]: what a Dockerfile offers its users, without pins
 //! - [`dump`]: the readable form of a plan
@@ -39,6 +40,7 @@ pub mod outline;
 mod paths;
 pub mod plan;
 pub mod remote;
+mod remote_tree;
 mod scope;
 mod stages;
 pub mod steps;
@@ -49,7 +51,8 @@ mod testing;
 pub use context::{MainContext, NamedContext, NamedContexts};
 pub use error::{Fault, PlanError, Problem};
 pub use lint::{Rule, Warning};
-pub use options::{Entitlement, PlanOptions, StageSelection};
+pub use options::{ContextTime, Entitlement, PlanOptions, StageSelection};
 pub use plan::{BaseImage, LayerOrigin, Plan, Planned, Target, plan};
+pub use remote_tree::{RemoteTree, TreePlan};
 pub use steps::{Position, Step, Steps};
 pub use suggest::similar_base;

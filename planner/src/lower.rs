@@ -43,7 +43,7 @@ use crate::external;
 use crate::lint::{invalid_base_image_platform, undefined_var};
 use crate::plan::Planner;
 use crate::scope::{self, GlobalScope};
-use crate::stages::{Base, Command, Origin, StageEntry, StageId, StageTable};
+use crate::stages::{Base, Command, Origin, Replacement, StageEntry, StageId, StageTable};
 use crate::steps::{Labels, Position, Step};
 
 /// The states at the end of the needed stages, by the number of the stage.
@@ -96,7 +96,8 @@ fn start(
     let state = match &stage.base {
         Base::Scratch => StageState::empty(external::scratch(planner), &stage.platform),
         Base::Stage(base) => done[base.0].as_ref()?.inherited(),
-        Base::Replaced(reference) => replaced(planner, reference, &stage.platform)?,
+        Base::Replaced(Replacement::Stage(earlier)) => done[earlier.0].as_ref()?.inherited(),
+        Base::Replaced(Replacement::Context(reference)) => replaced(planner, reference, &stage.platform)?,
         Base::Image { reference, written } => {
             based_on_image(planner, stage, &mut labels, (reference, written.as_str()))?
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use graph::exec::{NetworkMode, Ulimit};
+use graph::name::TimedSource;
 use image::Platform;
 use parser::go::parse_bool;
 use parser::ignore::IgnoreFile;
@@ -47,9 +48,20 @@ pub struct PlanOptions {
     pub uncached_stages: Vec<String>,
     /// `--allow`: what RUN may ask for.
     pub allowed: Vec<Entitlement>,
-    /// The value of `SOURCE_DATE_EPOCH=context`: the time of the main context, in seconds since
-    /// 1970, if it has one.
-    pub context_time: Option<i64>,
+    /// The value of `SOURCE_DATE_EPOCH=context`.
+    pub context_time: ContextTime,
+}
+
+/// The time of the main context.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ContextTime {
+    /// It has none, as a local directory.
+    #[default]
+    None,
+    /// This many seconds since 1970.
+    Seconds(i64),
+    /// That of this source, which has to be pinned when it is asked for.
+    Of(TimedSource),
 }
 
 /// Which stages are looked at.
@@ -102,7 +114,7 @@ impl PlanOptions {
             ulimits: Vec::new(),
             uncached_stages: Vec::new(),
             allowed: Vec::new(),
-            context_time: None,
+            context_time: ContextTime::None,
         }
     }
 
@@ -132,17 +144,6 @@ impl PlanOptions {
             Some(namespace) if !namespace.is_empty() => format!("{namespace}/{id}"),
             _ => id.to_owned(),
         }
-    }
-
-    /// The `*_PROXY` variables among the build arguments. Every RUN sees them, without ARG and
-    /// without a trace in history or cache key, so they are no part of the plan: the session
-    /// passes them on.
-    pub fn proxy_variables(&self) -> Vec<(&str, &str)> {
-        self.build_args
-            .iter()
-            .filter(|(name, _)| is_proxy_variable(name))
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect()
     }
 }
 

@@ -10,6 +10,9 @@
 //!
 //! An `http` or `https` URL names a repository only if its path ends in `.git`.
 
+use graph::name::GitName;
+use graph::source::{GitSource, GitTimes};
+
 /// A git repository, and what of it is wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GitReference {
@@ -25,6 +28,10 @@ pub struct GitReference {
     pub keep_git_directory: Option<bool>,
     /// Whether submodules are checked out, where the text says so.
     pub submodules: Option<bool>,
+    /// How old files are.
+    pub times: GitTimes,
+    /// Whether the checksum is the commit, whatever the remote says of the reference.
+    pub by_commit: bool,
     /// `github.com/user/repository` without a scheme: a path may look like that too, so only a
     /// build context may be written this way.
     pub looks_local: bool,
@@ -50,6 +57,9 @@ pub enum GitReferenceError {
         /// The value.
         value: String,
     },
+    /// `fetch-by-commit` without the commit.
+    #[error("fetch-by-commit requires a full commit SHA as checksum or ref")]
+    NoCommit,
     /// The reference is given twice, differently.
     #[error("ref conflicts: {0:?} vs {1:?}")]
     ReferenceConflict(String, String),
@@ -112,10 +122,8 @@ impl GitReference {
                 "checksum" | "commit" => self.checksum = Some(value),
                 "keep-git-dir" => self.keep_git_directory = Some(boolean(&key, value)?),
                 "submodules" => self.submodules = Some(boolean(&key, value)?),
-                // A commit can always be fetched by its id; nothing has to be asked for.
-                "fetch-by-commit" => _ = boolean(&key, value)?,
-                "mtime" if matches!(value.as_str(), "checkout" | "commit") => {}
-                "mtime" => return Err(GitReferenceError::InvalidValue { key, value }),
+                "fetch-by-commit" => self.by_commit = boolean(&key, value)?,
+                "mtime" => self.times = times(&key, value)?,
                 _ => return Err(GitReferenceError::UnknownKey(key)),
             }
             seen.push(key);
@@ -125,7 +133,34 @@ impl GitReference {
             (Some(name), None) | (None, Some(name)) => self.set_reference(name)?,
             (None, None) => {}
         }
+        let commit = self.checksum.as_ref().or(self.reference.as_ref());
+        if self.by_commit && !commit.is_some_and(|commit| is_commit_id(commit)) {
+            return Err(GitReferenceError::NoCommit);
+        }
         Ok(self)
+    }
+
+    /// What has to be pinned of it.
+    pub fn name(&self) -> GitName {
+        // Without a scheme the address would be a path for git.
+        let scheme = if self.looks_local { "https://" } else { "" };
+        GitName {
+            remote: format!("{scheme}{}", self.remote),
+            reference: self.reference.clone(),
+            checksum: self.checksum.clone(),
+            by_commit: self.by_commit,
+        }
+    }
+
+    /// The checkout that is wanted, once the commit is known.
+    pub fn source(&self, commit: String) -> GitSource {
+        GitSource {
+            commit,
+            subdirectory: self.subdirectory.clone(),
+            keep_git_directory: self.keep_git_directory.unwrap_or(false),
+            submodules: self.submodules.unwrap_or(true),
+            times: self.times,
+        }
     }
 
     fn set_reference(&mut self, reference: String) -> Result<(), GitReferenceError> {
@@ -192,6 +227,19 @@ fn prefixed(prefix: &str, name: String) -> String {
     if name.starts_with(prefix) { name } else { format!("{prefix}{name}") }
 }
 
+/// A whole object id, SHA-1 or SHA-256.
+fn is_commit_id(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn times(key: &str, value: String) -> Result<GitTimes, GitReferenceError> {
+    match value.as_str() {
+        "checkout" => Ok(GitTimes::Checkout),
+        "commit" => Ok(GitTimes::Commit),
+        _ => Err(GitReferenceError::InvalidValue { key: key.to_owned(), value }),
+    }
+}
+
 fn boolean(key: &str, value: String) -> Result<bool, GitReferenceError> {
     if value.is_empty() {
         return Ok(true);
@@ -245,6 +293,10 @@ mod tests {
         assert_eq!((git.subdirectory.as_str(), git.checksum.as_deref()), ("docs", Some("abc")));
         assert_eq!((git.keep_git_directory, git.submodules), (Some(true), Some(false)));
         assert_eq!(parse("https://h/r.git?branch=refs/heads/x").reference.as_deref(), Some("refs/heads/x"));
+        assert_eq!(parse("https://h/r.git?mtime=commit").times, GitTimes::Commit);
+        assert!(
+            parse(&format!("https://h/r.git?fetch-by-commit&ref=v1&checksum={}", "a".repeat(40))).by_commit
+        );
     }
 
     #[test]
@@ -256,6 +308,10 @@ mod tests {
         assert_eq!(error("https://h/r.git?depth=1"), r#"unexpected query "depth""#);
         assert_eq!(error("https://h/r.git?ref=a&ref=a"), r#"query "ref" has multiple values"#);
         assert_eq!(error("https://h/r.git?submodules=x"), r#"invalid submodules value: "x""#);
+        assert_eq!(error("https://h/r.git?mtime=now"), r#"invalid mtime value: "now""#);
+        assert!(
+            error("https://h/r.git?fetch-by-commit&checksum=abc").starts_with("fetch-by-commit requires")
+        );
     }
 
     #[test]
@@ -268,6 +324,7 @@ mod tests {
         let github = parse("github.com/user/repository#main");
         assert!(github.looks_local);
         assert_eq!(github.remote, "github.com/user/repository");
+        assert_eq!(github.name().remote, "https://github.com/user/repository");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use image::{Platform, Reference};
 use parser::ast::{Instruction, MountSpec, Spanned, Stage};
 use parser::{Span, Word};
 
+use crate::context::{NamedContext, NamedContexts};
 use crate::error::{Fault, Problem};
 use crate::external;
 use crate::lint::{from_platform_flag_const_disallowed, redundant_target_platform, undefined_arg_in_from};
@@ -25,6 +26,7 @@ pub(crate) struct StageId(pub(crate) usize);
 pub(crate) struct StageTable<'a> {
     stages: Vec<StageEntry<'a>>,
     by_name: HashMap<String, StageId>,
+    contexts: &'a NamedContexts,
     /// What is built for.
     pub(crate) target_platform: Platform,
 }
@@ -62,7 +64,16 @@ pub(crate) enum Base {
         written: String,
     },
     /// The whole stage is replaced by the named context of its name.
-    Replaced(Reference),
+    Replaced(Replacement),
+}
+
+/// What takes the place of a stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Replacement {
+    /// The named context of this name.
+    Context(Reference),
+    /// An earlier stage, as the named context of its name says.
+    Stage(StageId),
 }
 
 /// An instruction of a stage and where it takes files from.
@@ -114,7 +125,12 @@ impl StageEntry<'_> {
 impl<'a> StageTable<'a> {
     /// Reads all FROM lines and `--from`s; `None` if something is wrong with any of them.
     pub(crate) fn read(planner: &mut Planner<'a>, scope: &GlobalScope, target: &Platform) -> Option<Self> {
-        let mut table = Self { stages: Vec::new(), by_name: HashMap::new(), target_platform: target.clone() };
+        let mut table = Self {
+            stages: Vec::new(),
+            by_name: HashMap::new(),
+            contexts: &planner.options.contexts,
+            target_platform: target.clone(),
+        };
         let mut complete = true;
         for (index, syntax) in planner.dockerfile.stages.iter().enumerate() {
             let id = StageId(index);
@@ -168,27 +184,27 @@ impl<'a> StageTable<'a> {
             Some(word) => read_platform(planner, scope, stage, word)?,
             None => target.clone(),
         };
-        let base = self.base_of(planner, stage, &base, &asked).map_err(fail)?;
+        let base = self.base_of(stage, &base, &asked).map_err(fail)?;
         // Only an image can be had for another platform; an earlier stage is what it is.
         let platform = match &base {
             Base::Scratch => target.clone(),
-            Base::Stage(earlier) => self.stages.get(earlier.0).map_or(asked, |stage| stage.platform.clone()),
-            Base::Image { .. } | Base::Replaced(_) => asked,
+            Base::Stage(earlier) | Base::Replaced(Replacement::Stage(earlier)) => {
+                self.stages.get(earlier.0).map_or(asked, |stage| stage.platform.clone())
+            }
+            Base::Image { .. } | Base::Replaced(Replacement::Context(_)) => asked,
         };
         Ok((base, platform))
     }
 
-    fn base_of(
-        &self,
-        planner: &Planner<'a>,
-        stage: &Stage,
-        base: &Expanded,
-        platform: &Platform,
-    ) -> Result<Base, Fault> {
-        let replaced =
-            stage.name().filter(|name| planner.options.contexts.of_stage(name, platform).is_some());
-        if let Some(name) = replaced {
-            return Ok(Base::Replaced(read_reference(name)?));
+    fn base_of(&self, stage: &Stage, base: &Expanded, platform: &Platform) -> Result<Base, Fault> {
+        if let Some(name) = stage.name() {
+            match self.contexts.of_stage(name, platform) {
+                Some((_, NamedContext::Stage(target))) => {
+                    return Ok(Base::Replaced(Replacement::Stage(self.target_of_context(target)?)));
+                }
+                Some(_) => return Ok(Base::Replaced(Replacement::Context(read_reference(name)?))),
+                None => {}
+            }
         }
         if let Some(&earlier) = self.by_name.get(&base.text) {
             return Ok(Base::Stage(earlier));
@@ -196,7 +212,19 @@ impl<'a> StageTable<'a> {
         if base.text == "scratch" {
             return Ok(Base::Scratch);
         }
-        Ok(Base::Image { reference: read_reference(&base.text)?, written: base.text.clone() })
+        let reference = read_reference(&base.text)?;
+        match self.contexts.of_image(&reference, platform) {
+            Some((_, NamedContext::Stage(target))) => self.target_of_context(target).map(Base::Stage),
+            _ => Ok(Base::Image { reference, written: base.text.clone() }),
+        }
+    }
+
+    /// The stage that the named context `target:NAME` stands for.
+    fn target_of_context(&self, name: &str) -> Result<StageId, Fault> {
+        self.by_name.get(&name.to_lowercase()).copied().ok_or_else(|| Fault::UnknownContextTarget {
+            name: name.to_owned(),
+            similar: suggest::closest(name, self.by_name.keys().map(String::as_str)).map(str::to_owned),
+        })
     }
 
     fn read_commands(&mut self, planner: &mut Planner<'a>) -> bool {
@@ -261,7 +289,11 @@ impl<'a> StageTable<'a> {
         if name == "scratch" {
             return Ok(Origin::Scratch);
         }
-        read_reference(name).map(Origin::Image)
+        let reference = read_reference(name)?;
+        match self.contexts.of_image(&reference, &self.target_platform) {
+            Some((_, NamedContext::Stage(target))) => self.target_of_context(target).map(Origin::Stage),
+            _ => Ok(Origin::Image(reference)),
+        }
     }
 
     /// The stage of that id.
@@ -377,7 +409,7 @@ impl<'a> StageTable<'a> {
             if !needed.insert(id) {
                 continue;
             }
-            if let Base::Stage(base) = self.stage(id).base {
+            if let Base::Stage(base) | Base::Replaced(Replacement::Stage(base)) = self.stage(id).base {
                 waiting.push(base);
             }
             waiting.extend(self.copies_from(id).into_iter().map(|(stage, _)| stage));

@@ -40,6 +40,41 @@ pub fn is_archive(reader: impl Read) -> bool {
     archive.entries().is_ok_and(|mut entries| matches!(entries.next(), Some(Ok(_))))
 }
 
+/// Whether a stream that begins with these bytes, 512 of them at least if it has as many, is meant as an archive: it is
+/// compressed, or its first block is the header of a tar entry.
+pub fn begins_like_archive(start: &[u8]) -> bool {
+    let is_compressed = matches!(
+        start,
+        [0x1f, 0x8b, 8, ..]
+            | [0x28, 0xb5, 0x2f, 0xfd, ..]
+            | [b'B', b'Z', b'h', ..]
+            | [0xfd, b'7', b'z', b'X', b'Z', 0, ..]
+    );
+    is_compressed || start.first_chunk().is_some_and(is_tar_header)
+}
+
+/// Whether a block has the checksum of a header, in which the checksum's own field counts as blanks.
+fn is_tar_header(block: &[u8; 512]) -> bool {
+    const CHECKSUM: std::ops::Range<usize> = 148..156;
+    let byte = |(at, byte): (usize, &u8)| if CHECKSUM.contains(&at) { 32 } else { u32::from(*byte) };
+    let sum: u32 = block.iter().enumerate().map(byte).sum();
+    tar::Header::from_byte_slice(block).cksum().is_ok_and(|checksum| checksum == sum)
+}
+
+/// The modification time of the newest regular file in a tar archive of any known compression, in seconds since 1970;
+/// none if there is no file in it.
+pub fn newest_file(reader: impl Read) -> io::Result<Option<i64>> {
+    let mut archive = tar::Archive::new(decompress(reader)?);
+    let mut newest = None;
+    for entry in archive.entries()? {
+        let entry = entry?;
+        if entry.header().entry_type().is_file() {
+            newest = newest.max(i64::try_from(entry.header().mtime()?).ok());
+        }
+    }
+    Ok(newest)
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -69,6 +104,40 @@ mod tests {
         let mut output = Vec::new();
         decompress(bytes).unwrap().read_to_end(&mut output).unwrap();
         output
+    }
+
+    #[test]
+    fn archives_begin_in_their_own_way() {
+        let mut header = tar::Header::new_old();
+        header.set_path("x").unwrap();
+        header.set_cksum();
+        assert!(begins_like_archive(header.as_bytes()));
+        assert!(begins_like_archive(&gzip(b"x")));
+        assert!(!begins_like_archive(&header.as_bytes()[..511]));
+        assert!(!begins_like_archive(&[0; 512]));
+        assert!(!begins_like_archive(b"FROM scratch\n"));
+        assert!(!begins_like_archive("# ".repeat(256).as_bytes()));
+    }
+
+    #[test]
+    fn the_newest_file_counts() {
+        let archive = |entries: &[(tar::EntryType, u64)]| {
+            let mut builder = tar::Builder::new(Vec::new());
+            for (entry_type, mtime) in entries {
+                let mut header = tar::Header::new_gnu();
+                header.set_entry_type(*entry_type);
+                header.set_mtime(*mtime);
+                header.set_size(0);
+                header.set_path("x").unwrap();
+                header.set_cksum();
+                builder.append(&header, io::empty()).unwrap();
+            }
+            gzip(&builder.into_inner().unwrap())
+        };
+        let (file, directory) = (tar::EntryType::Regular, tar::EntryType::Directory);
+        let found = |entries: &[_]| newest_file(&archive(entries)[..]).unwrap();
+        assert_eq!(found(&[(file, 5), (file, 7), (directory, 9), (file, 6)]), Some(7));
+        assert_eq!(found(&[(directory, 9)]), None);
     }
 
     #[test]

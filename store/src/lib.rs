@@ -49,7 +49,7 @@ mod xattrs;
 
 pub use blob::{BlobWriter, Blobs};
 pub use cache_mount::{CacheMount, CacheSeed, Sharing};
-pub use decompress::{decompress, is_archive};
+pub use decompress::{begins_like_archive, decompress, is_archive, newest_file};
 pub use draft::{Draft, MountPoint, MountPointKind, Stack};
 pub use editor::{Editor, Made, Resolved};
 pub use error::{ArchiveProblem, StoreError};

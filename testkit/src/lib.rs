@@ -1,10 +1,13 @@
 //! For tests: an in-process registry, tiny images, a hermetic command line, the tidy tests.
 //!
 //! - [`registry`]: an OCI registry on a port of this machine, which fails where a test wants it to
+//! - [`files`]: a directory by http
 //! - [`images`]: a small root file system, and images in all the forms that they travel in
 //! - [`command`]: a program in a directory of its own, with no environment but its own
 #![forbid(unsafe_code)]
 
 pub mod command;
+pub mod files;
 pub mod images;
 pub mod registry;
+mod server;

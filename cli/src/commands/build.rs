@@ -23,7 +23,7 @@ pub(crate) struct BuildArgs {
     /// Name of the image, "name:tag" (repeatable)
     #[arg(short = 't', long = "tag", value_name = "NAME")]
     tags: Vec<String>,
-    /// Dockerfile, "-" for standard input [default: Dockerfile in the context]
+    /// Dockerfile: a file, a URL, or "-" for standard input [default: Dockerfile in the context]
     #[arg(short = 'f', long, value_name = "PATH")]
     file: Option<String>,
     /// Value for an ARG; without "=" the value of the environment variable of that name (repeatable)
@@ -50,7 +50,8 @@ pub(crate) struct BuildArgs {
     /// Agent for RUN --mount=type=ssh: "default" or "ID=SOCKET" (repeatable)
     #[arg(long = "ssh", value_name = "AGENT")]
     ssh: Vec<String>,
-    /// Further context: "NAME=DIRECTORY", "NAME=docker-image://IMAGE" or "NAME=oci-layout://DIRECTORY" (repeatable)
+    /// Further context "NAME=VALUE" with a directory, a git or http URL, docker-image://IMAGE,
+    /// oci-layout://DIRECTORY[:TAG] or target:STAGE (repeatable)
     #[arg(long = "build-context", value_name = "CONTEXT")]
     build_contexts: Vec<String>,
     /// Where the result goes: "type=TYPE[,dest=PATH]" with one of image, registry, docker, oci, tar,
@@ -96,7 +97,8 @@ pub(crate) struct BuildArgs {
     /// Print nothing but the id of the image
     #[arg(short = 'q', long)]
     quiet: bool,
-    /// Directory with the files that the Dockerfile copies, or "-" for a Dockerfile on standard input
+    /// What the Dockerfile copies from: a directory, a git URL with "#BRANCH:DIRECTORY", an http URL of
+    /// an archive, or "-" for an archive or a Dockerfile on standard input
     #[arg(value_name = "CONTEXT")]
     context: String,
 }
@@ -108,7 +110,7 @@ pub(crate) fn run(arguments: BuildArgs, session: &Session<'_>) -> Result<ExitCod
     let iidfile = arguments.iidfile.as_deref().map(|path| environment.absolute(path));
     let metadata_file = arguments.metadata_file.as_deref().map(|path| environment.absolute(path));
     let check = arguments.check;
-    let request = arguments.into_request(environment, &mut io::stdin())?;
+    let request = arguments.into_request(environment, io::stdin())?;
 
     let engine = session.engine()?;
     if check {

@@ -3,6 +3,7 @@
 //! - [`stages`]: what is built, what is cached, what runs at the same time
 //! - [`steps`]: build arguments, users, ignored files, and secrets, which leave no trace
 //! - [`bases`]: images that come from archives, and what is built on them
+//! - [`contexts`]: contexts and Dockerfiles from standard input, servers and repositories
 //! - [`exports`]: other programs accept what is exported
 //! - [`failures`]: what is printed, and what is left, when a build fails
 //! - [`interruptions`]: what is left when a build is interrupted or killed
@@ -10,6 +11,7 @@
 #![expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 
 mod bases;
+mod contexts;
 mod exports;
 mod failures;
 mod interruptions;

@@ -8,6 +8,8 @@ use image::ImagePath;
 use sandbox::{SandboxError, UnknownResource};
 use store::StoreError;
 
+use crate::session::SecretError;
+
 use runtime::user::UserLookupError;
 
 /// Why a `RUN` failed.
@@ -62,16 +64,8 @@ pub enum ExecError {
         id: String,
     },
     /// The file of a secret could not be read.
-    #[error("cannot read secret {id} from {}", path.display())]
-    ReadSecret {
-        /// Its name.
-        id: String,
-        /// The file.
-        path: PathBuf,
-        /// The system's answer.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// A required ssh agent was not given to the build.
     #[error("ssh agent {id}: not found")]
     SshAgentNotFound {

@@ -138,7 +138,7 @@ fn environment(
     for secret_variable in &exec.secret_env {
         match options.secrets.get(&secret_variable.id) {
             Some(secret) => {
-                let value = mounts::read_secret(&secret_variable.id, secret)?;
+                let value = secret.read(&secret_variable.id)?;
                 let value = std::os::unix::ffi::OsStringExt::from_vec(value);
                 env.retain(|(name, _)| name.to_str() != Some(&secret_variable.name));
                 env.push((secret_variable.name.clone().into(), value));

@@ -29,7 +29,7 @@ use crate::exec::context::{self, Shown};
 use crate::exec::error::ExecError;
 use crate::exec::ssh::AgentSocket;
 use crate::output::Output;
-use crate::session::{SecretSource, SessionOptions};
+use crate::session::SessionOptions;
 
 /// The mounts of one step.
 #[derive(Debug, Default)]
@@ -156,7 +156,7 @@ impl Mounts {
             }
             MountKind::Secret { id, required, owner } => match sources.options.secrets.get(id) {
                 Some(secret) => {
-                    self.file(target, read_secret(id, secret)?, *owner);
+                    self.file(target, secret.read(id)?, *owner);
                     Ok(())
                 }
                 None if *required => Err(ExecError::SecretNotFound { id: id.clone() }),
@@ -234,18 +234,6 @@ impl Sources<'_> {
     fn entry(&self, input: InputIndex, path: &ImagePath) -> Result<Entry, ExecError> {
         let tree = self.inputs.get(input.0).ok_or(ExecError::NoInput(input))?.tree();
         tree.resolve(path, true)?.ok_or_else(|| ExecError::MountSourceNotFound { path: path.clone(), input })
-    }
-}
-
-/// The value of a secret, read when it is asked for.
-pub(crate) fn read_secret(id: &str, secret: &SecretSource) -> Result<Vec<u8>, ExecError> {
-    match secret {
-        SecretSource::Value(value) => Ok(value.0.clone()),
-        SecretSource::File(path) => std::fs::read(path).map_err(|source| ExecError::ReadSecret {
-            id: id.to_owned(),
-            path: path.clone(),
-            source,
-        }),
     }
 }
 

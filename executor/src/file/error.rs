@@ -10,13 +10,8 @@ pub enum FileError {
     /// A source without wildcards, or the part of a source before its first wildcard, is not there.
     ///
     /// The text ends like BuildKit's, which scripts look for.
-    #[error("source \"{path}\": not found")]
-    SourceNotFound {
-        /// The path as an absolute path inside the source, cleaned.
-        path: String,
-        /// The context that it was looked for in; none for another stage or image.
-        context: Option<ContextName>,
-    },
+    #[error("source \"{}\": not found", .0.path)]
+    SourceNotFound(Box<MissingPath>),
     /// Something that is no directory lies where a directory has to be made.
     #[error("mkdir /{0}: not a directory")]
     NotADirectory(TreePath),
@@ -47,6 +42,17 @@ pub enum FileError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// A path that a copy did not find in its source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingPath {
+    /// The path as an absolute path inside the source, cleaned.
+    pub path: String,
+    /// The context that it was looked for in; none for another stage or image.
+    pub context: Option<ContextName>,
+    /// A path of the source that is nearly this one.
+    pub similar: Option<String>,
 }
 
 impl FileError {

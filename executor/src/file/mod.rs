@@ -4,7 +4,7 @@
 //! nothing is mounted, no path is ever opened outside the two roots.
 //!
 //! - [`copy`]: what is copied where; the rules of BuildKit's copier
-//! - [`sources`]: which entries the source of a copy means
+//! - [`sources`]: which entries the source of a copy means; [`similar`]: which one it could have meant
 //! - [`ownership`]: `--chown` texts to numbers
 //! - [`make_directory`]: directories for `WORKDIR`
 //! - [`error`]: what can go wrong
@@ -13,6 +13,7 @@ pub(crate) mod copy;
 pub mod error;
 pub(crate) mod make_directory;
 pub(crate) mod ownership;
+mod similar;
 pub(crate) mod sources;
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,8 @@ use image::pattern::{BadPattern, Exclusions, has_wildcard};
 use image::{ImagePath, PathPattern};
 use store::{Entry, TreePath, Wildcards};
 
-use crate::file::error::FileError;
+use crate::file::error::{FileError, MissingPath};
+use crate::file::similar;
 use crate::output::Output;
 
 /// One entry that is copied, with what belongs to it.
@@ -61,7 +62,11 @@ fn without_wildcards(pattern: &PathPattern) -> ImagePath {
 }
 
 fn not_found(input: &Output, path: &ImagePath) -> FileError {
-    FileError::SourceNotFound { path: path.to_string(), context: input.context().cloned() }
+    FileError::SourceNotFound(Box::new(MissingPath {
+        path: path.to_string(),
+        context: input.context().cloned(),
+        similar: similar::similar(&input.tree(), path.as_str().trim_start_matches('/')),
+    }))
 }
 
 /// The directory before `/./`, and what is kept of the path.

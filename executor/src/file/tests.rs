@@ -160,8 +160,8 @@ fn what_is_named_must_be_there() {
     let fixture = Fixture::new(&["a=1"]);
     assert!(fixture.refused(&copy(&["x/y"], "/")).contains(r#""/x/y": not found"#));
     let error = fixture.run(&fixture.store.scratch(), &copy(&["x"], "/")).expect_err("no copy");
-    let FileError::SourceNotFound { context, .. } = error else { panic!("{error}") };
-    assert_eq!(context, Some(ContextName::main()));
+    let FileError::SourceNotFound(missing) = error else { panic!("{error}") };
+    assert_eq!(missing.context, Some(ContextName::main()));
 }
 
 #[test]

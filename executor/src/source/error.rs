@@ -8,6 +8,8 @@ use image::{ChainId, Digest, ImagePath, Platform};
 use registry::RegistryError;
 use store::StoreError;
 
+use crate::session::SecretError;
+
 /// Why a source could not be pinned or fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
@@ -126,6 +128,18 @@ pub enum SourceError {
         #[source]
         source: io::Error,
     },
+    /// A secret that a server asks for could not be read.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// An archive could not be looked through.
+    #[error("cannot read archive {digest}")]
+    Archive {
+        /// Its blob.
+        digest: Digest,
+        /// What is wrong.
+        #[source]
+        source: io::Error,
+    },
     /// The git program could not be started.
     #[error("cannot run git {command}")]
     GitNotRun {
@@ -152,12 +166,18 @@ pub enum SourceError {
         reference: String,
     },
     /// A reference does not lead to the commit that was asked for.
-    #[error("expected checksum to match {expected}, got {found}")]
+    #[error("expected checksum to match {expected}, got {}", found.join(" or "))]
     CommitMismatch {
         /// What the commit id was to begin with.
         expected: String,
+        /// The commit, and the object of the tag that leads to it, if there is one.
+        found: Vec<String>,
+    },
+    /// A repository did not tell when a commit was made.
+    #[error("cannot tell the time of commit {commit}")]
+    CommitTime {
         /// The commit.
-        found: String,
+        commit: String,
     },
     /// No repository of this build has the commit.
     #[error("no repository of this build has the commit {commit}")]

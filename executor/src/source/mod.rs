@@ -11,16 +11,19 @@
 //! - [`error`]: what can go wrong
 
 pub mod error;
-mod git;
+pub(crate) mod git;
 pub(crate) mod http;
 pub(crate) mod image;
 pub(crate) mod origins;
 
+use ::image::Digest;
+use graph::name::TimedSource;
 use graph::{Name, Pin, Source};
 use solver::StepLog;
 use store::Snapshot;
 
 use self::error::SourceError;
+use crate::blocking::blocking;
 use crate::session::Session;
 
 /// Resolves a name.
@@ -29,7 +32,21 @@ pub(crate) async fn pin(session: &Session, name: &Name) -> Result<Pin, SourceErr
         Name::Image(name) => Ok(Pin::Image(Box::new(image::pin::pin(session, name).await?))),
         Name::Http(name) => Ok(Pin::Http(http::pin(session, name).await?)),
         Name::Git(name) => Ok(Pin::Git(git::pin(session, name).await?)),
+        Name::Time(TimedSource::Commit { remote, commit }) => {
+            Ok(Pin::Time(Some(git::time(session, remote, commit).await?)))
+        }
+        Name::Time(TimedSource::Archive(digest)) => Ok(Pin::Time(newest_file(session, *digest).await?)),
     }
+}
+
+/// The modification time of the newest file of an archive in the store.
+async fn newest_file(session: &Session, digest: Digest) -> Result<Option<i64>, SourceError> {
+    let store = session.executor.store().clone();
+    blocking(move || {
+        let archive = store.blobs().open(&digest)?;
+        store::newest_file(archive).map_err(|source| SourceError::Archive { digest, source })
+    })
+    .await
 }
 
 /// Makes the tree of a source. Contexts are trees already and none of this module's business.

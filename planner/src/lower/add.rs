@@ -1,7 +1,7 @@
 //! `ADD [flags] SOURCE… DESTINATION`: COPY that also fetches URLs and repositories and unpacks archives.
 
 use graph::file::Unpack;
-use graph::name::{GitName, HttpName};
+use graph::name::{HttpName, redacted};
 use image::{ImagePath, PathPattern};
 use parser::ast::Add;
 
@@ -17,36 +17,7 @@ pub(crate) enum Remote {
     /// A file.
     Http(HttpName),
     /// A repository.
-    Git(GitSourceName),
-}
-
-/// A repository with what of it is wanted, which needs no pin.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct GitSourceName {
-    /// What has to be pinned.
-    pub(crate) name: GitName,
-    /// The directory that becomes the root; empty for all of it.
-    pub(crate) subdirectory: String,
-    /// Whether `.git` is kept.
-    pub(crate) keep_git_directory: bool,
-    /// Whether submodules are checked out.
-    pub(crate) submodules: bool,
-}
-
-impl GitSourceName {
-    /// What a reference says, with the defaults for what it does not say.
-    pub(crate) fn of(reference: &GitReference) -> Self {
-        Self {
-            name: GitName {
-                remote: reference.remote.clone(),
-                reference: reference.reference.clone(),
-                checksum: reference.checksum.clone(),
-            },
-            subdirectory: reference.subdirectory.clone(),
-            keep_git_directory: reference.keep_git_directory.unwrap_or(false),
-            submodules: reference.submodules.unwrap_or(true),
-        }
-    }
+    Git(GitReference),
 }
 
 /// The remote that a source of ADD names; `None` for a path of the context. `keep_git_directory` and
@@ -70,7 +41,7 @@ pub(crate) fn remote(
                 (Some(flag), _) => reference.checksum = Some(flag.to_owned()),
                 (None, _) => {}
             }
-            return Ok(Some(Remote::Git(GitSourceName::of(&reference))));
+            return Ok(Some(Remote::Git(reference)));
         }
     }
     if !is_http_url(source) {
@@ -121,10 +92,10 @@ impl Lowering<'_, '_> {
         sources.push(tree, pattern, unpack(asked.unwrap_or(false)));
     }
 
-    fn add_repository(&mut self, sources: &mut Sources, git: &GitSourceName) {
+    fn add_repository(&mut self, sources: &mut Sources, git: &GitReference) {
         match external::git(self.planner, git) {
             Some(tree) => {
-                self.show_source(tree, &git.name.remote);
+                self.show_source(tree, &git.remote);
                 sources.push(tree, PathPattern::new(""), Unpack::Never);
             }
             None => sources.is_incomplete = true,
@@ -132,7 +103,7 @@ impl Lowering<'_, '_> {
     }
 
     fn show_source(&mut self, tree: graph::VertexId, address: &str) {
-        self.show(tree, format!("[internal] load {address}"));
+        self.show(tree, format!("[internal] load {}", redacted(address)));
     }
 }
 

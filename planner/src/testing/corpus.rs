@@ -110,6 +110,8 @@ fn context(value: &str) -> NamedContext {
         NamedContext::Git(git.expect("a git reference"))
     } else if crate::remote::is_http_url(value) {
         NamedContext::Http(value.to_owned())
+    } else if let Some(stage) = value.strip_prefix("target:") {
+        NamedContext::Stage(stage.to_owned())
     } else {
         NamedContext::Directory
     }

@@ -1,23 +1,22 @@
 //! [`Registry`]: an OCI registry inside the test, in memory, on a port of this machine.
 //!
 //! It speaks the distribution protocol as the specification has it, writes down each request, and
-//! fails where a test wants it to ([`Fault`]). It has a thread and a runtime of its own, so that
-//! tests of both kinds can use it; both end when it is dropped.
+//! fails where a test wants it to ([`Fault`]). It ends when it is dropped.
 
 mod access;
 mod protocol;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 
 use axum::Router;
 use bytes::Bytes;
 use image::{Descriptor, Digest, MediaType, Reference};
-use tokio::sync::oneshot;
 
 pub use access::Access;
+
+use crate::server::Server;
 
 /// A request that the registry got.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,8 +86,7 @@ impl Shared {
 /// A registry that runs until it is dropped.
 pub struct Registry {
     shared: Arc<Shared>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _server: Server,
 }
 
 impl std::fmt::Debug for Registry {
@@ -105,24 +103,11 @@ impl Registry {
 
     /// Starts an empty registry.
     pub fn start_with(access: Access) -> Self {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        listener.set_nonblocking(true).expect("a listener that does not block");
+        let listener = Server::listener();
         let address = listener.local_addr().expect("the address of the listener");
         let shared = Arc::new(Shared { access, address, contents: Mutex::default() });
-        let (stop, stopped) = oneshot::channel::<()>();
         let service = Router::new().fallback(protocol::handle).with_state(Arc::clone(&shared));
-        let thread = std::thread::spawn(move || {
-            let runtime =
-                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(async move {
-                let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
-                tokio::select! {
-                    served = axum::serve(listener, service) => served.expect("the registry serves"),
-                    _ = stopped => {}
-                }
-            });
-        });
-        Self { shared, stop: Some(stop), thread: Some(thread) }
+        Self { shared, _server: Server::start(listener, service) }
     }
 
     /// Its name: `127.0.0.1:41234`.
@@ -179,16 +164,6 @@ impl Registry {
     /// Lets a request fail: the next that matches. Each call is one failure.
     pub fn fail(&self, fault: Fault, matches: impl Fn(&Request) -> bool + Send + 'static) {
         self.shared.contents().traps.push(Trap { matches: Box::new(matches), fault });
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // A panic in there has been printed, and the test has failed for lack of an answer.
-            let _ = thread.join();
-        }
     }
 }
 

@@ -17,7 +17,7 @@ impl BuildArgs {
     pub(super) fn into_request(
         self,
         environment: &Environment,
-        input: &mut impl Read,
+        input: impl Read + Send + 'static,
     ) -> Result<BuildRequest, Failure> {
         let mut tags = self.tags.iter().map(|text| tag(text)).collect::<Result<Vec<_>, _>>()?;
         let exports = self.exports(environment, &mut tags)?;
@@ -181,9 +181,7 @@ mod tests {
         let words = std::iter::once("build").chain(words.split(' '));
         let line: Line = clap::Parser::try_parse_from(words).map_err(|error| error.to_string())?;
         let environment = Environment::of_user(variables);
-        line.build
-            .into_request(&environment, &mut &b"FROM scratch\n"[..])
-            .map_err(|failure| failure.to_string())
+        line.build.into_request(&environment, &b"FROM scratch\n"[..]).map_err(|failure| failure.to_string())
     }
 
     fn refused(words: &str) -> String {

@@ -3,9 +3,10 @@
 use std::io;
 use std::path::Path;
 
+use graph::name::redacted;
 use graph::source::GitSource;
 use image::ImagePath;
-use store::{Attributes, Keep, Kind, Snapshot, Store, Tree};
+use store::{Attributes, Keep, Kind, Snapshot, Store, Timestamp, Tree};
 use tempfile::TempDir;
 
 use super::command::Git;
@@ -17,28 +18,49 @@ pub(super) fn directory(parent: &Path) -> Result<TempDir, SourceError> {
     TempDir::with_prefix_in("git-", parent).map_err(failed)
 }
 
-/// Fetches the commit, and as little else as the server allows, and checks it out.
-pub(super) async fn check_out(git: &Git, remote: &str, source: &GitSource) -> Result<(), SourceError> {
-    let commit = source.commit.as_str();
+/// Makes a repository and fetches the commit into it, with as little else as the server allows.
+pub(super) async fn fetch_commit(git: &Git, remote: &str, commit: &str) -> Result<(), SourceError> {
     let format = if commit.len() == 64 { "--object-format=sha256" } else { "--object-format=sha1" };
     git.run(&["init", "--quiet", format]).await?;
     git.run(&["remote", "add", "--", "origin", remote]).await?;
-    let shallow = git.run(&["fetch", "--quiet", "--depth=1", "origin", commit]).await;
-    if let Err(error) = shallow {
+    if let Err(error) = git.run(&["fetch", "--quiet", "--depth=1", "origin", commit]).await {
         // Some servers give only what a reference names: then everything is needed.
         tracing::debug!(%error, "a commit cannot be fetched alone");
         git.run(&["fetch", "--quiet", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*"]).await?;
     }
+    Ok(())
+}
+
+/// Fetches the commit and checks it out.
+pub(super) async fn check_out(git: &Git, remote: &str, source: &GitSource) -> Result<(), SourceError> {
+    let commit = source.commit.as_str();
+    fetch_commit(git, remote, commit).await?;
     git.run(&["checkout", "--quiet", "--detach", commit]).await?;
     if source.submodules {
         git.run(&["submodule", "--quiet", "update", "--init", "--recursive", "--depth=1"]).await?;
     }
+    if source.keep_git_directory {
+        // What is kept must hold no password.
+        git.run(&["remote", "set-url", "origin", &redacted(remote)]).await?;
+    }
     Ok(())
 }
 
+/// When a commit of the repository was made, in seconds since 1970.
+pub(super) async fn commit_time(git: &Git, commit: &str) -> Result<i64, SourceError> {
+    let written = git.run(&["log", "-1", "--format=%ct", commit]).await?;
+    let seconds = std::str::from_utf8(&written).ok().and_then(|text| text.trim().parse().ok());
+    seconds.ok_or_else(|| SourceError::CommitTime { commit: commit.to_owned() })
+}
+
 /// Copies what the source wants of the checkout into the store. Files are root's; git knows of their modes only
-/// whether they can be executed.
-pub(super) fn import(store: &Store, checkout: &Path, source: &GitSource) -> Result<Snapshot, SourceError> {
+/// whether they can be executed. All are as old as `time`, or else as the checkout.
+pub(super) fn import(
+    store: &Store,
+    checkout: &Path,
+    source: &GitSource,
+    time: Option<Timestamp>,
+) -> Result<Snapshot, SourceError> {
     let keeps_git = source.keep_git_directory;
     let tree = Tree::host(checkout, move |path, _| {
         let is_git = path.file_name().is_some_and(|name| name == ".git");
@@ -56,7 +78,8 @@ pub(super) fn import(store: &Store, checkout: &Path, source: &GitSource) -> Resu
         let target = entry.path().strip_prefix(top.path()).unwrap_or_default();
         let is_executable = *entry.kind() == Kind::Directory || entry.mode() & 0o100 != 0;
         let mode = if is_executable { 0o755 } else { 0o644 };
-        editor.copy(&entry, &target, &Attributes { mode, ..entry.attributes() })?;
+        let mtime = time.unwrap_or_else(|| entry.mtime());
+        editor.copy(&entry, &target, &Attributes { mode, mtime, ..entry.attributes() })?;
     }
     editor.finish()?;
     Ok(draft.commit()?)

@@ -5,6 +5,7 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 
+use super::access::Access;
 use crate::source::error::SourceError;
 
 /// Settings of this run. No question is ever asked; no configuration of the system or of the user changes what is
@@ -23,27 +24,29 @@ const ENVIRONMENT: [(&str, &str); 7] = [
 const FOREIGN: [&str; 5] =
     ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"];
 
-/// The `git` program, in some directory.
+/// The `git` program, in some directory, with what it may use to get at a remote.
 #[derive(Debug)]
 pub(super) struct Git {
     directory: Option<PathBuf>,
+    access: Access,
 }
 
 impl Git {
     /// For commands that need no repository.
-    pub(super) fn anywhere() -> Self {
-        Self { directory: None }
+    pub(super) fn anywhere(access: Access) -> Self {
+        Self { directory: None, access }
     }
 
     /// In the repository at, or to be made in, a directory.
-    pub(super) fn in_directory(directory: &Path) -> Self {
-        Self { directory: Some(directory.to_owned()) }
+    pub(super) fn in_directory(directory: &Path, access: Access) -> Self {
+        Self { directory: Some(directory.to_owned()), access }
     }
 
     /// Runs a command and returns what it writes. Dropping the future kills it.
     pub(super) async fn run(&self, arguments: &[&str]) -> Result<Vec<u8>, SourceError> {
         let mut command = Command::new("git");
-        command.args(arguments).envs(ENVIRONMENT).stdin(Stdio::null()).kill_on_drop(true);
+        command.args(arguments).envs(ENVIRONMENT).envs(self.access.variables());
+        command.stdin(Stdio::null()).kill_on_drop(true);
         for name in FOREIGN {
             command.env_remove(name);
         }
@@ -58,7 +61,7 @@ impl Git {
         if output.status.success() {
             return Ok(output.stdout);
         }
-        let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        let message = self.access.redacted(String::from_utf8_lossy(&output.stderr).trim());
         Err(SourceError::Git { command: name, message })
     }
 }

@@ -16,10 +16,10 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use graph::name::{HttpName, HttpPin};
+use graph::name::{HttpName, HttpPin, redacted};
 use graph::source::HttpSource;
 use image::Digest;
-use reqwest::header::{ETAG, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
+use reqwest::header::{AUTHORIZATION, ETAG, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use reqwest::{RequestBuilder, StatusCode};
 use store::{Attributes, Snapshot, Store, StoreError, Timestamp, TreePath};
 
@@ -56,8 +56,10 @@ pub(crate) async fn pin(session: &Session, name: &HttpName) -> Result<HttpPin, S
     }
     let url = &name.url;
     let request = revalidate(session.executor.http()?.get(url), known.as_ref());
+    let request = authorize(session, url, request).await?;
+    let shown = redacted(url);
     let failed =
-        |source: reqwest::Error| SourceError::Http { url: url.clone(), source: source.without_url() };
+        |source: reqwest::Error| SourceError::Http { url: shown.to_string(), source: source.without_url() };
     let response = request.send().await.map_err(failed)?;
     let current = match (response.status(), known) {
         (StatusCode::NOT_MODIFIED, Some(known)) => known,
@@ -68,7 +70,9 @@ pub(crate) async fn pin(session: &Session, name: &HttpName) -> Result<HttpPin, S
             record::write(store, &response).await?;
             response
         }
-        (status, _) => return Err(SourceError::HttpStatus { url: url.clone(), status: status.as_u16() }),
+        (status, _) => {
+            return Err(SourceError::HttpStatus { url: shown.into_owned(), status: status.as_u16() });
+        }
     };
     match name.checksum {
         Some(expected) if expected != current.content => {
@@ -76,6 +80,23 @@ pub(crate) async fn pin(session: &Session, name: &HttpName) -> Result<HttpPin, S
         }
         _ => Ok(current.pin()),
     }
+}
+
+/// Shows the server what the build was given for it: the secrets `HTTP_AUTH_HEADER_<host>` and
+/// `HTTP_AUTH_TOKEN_<host>`, as in BuildKit. A redirect to another host does not get it.
+async fn authorize(
+    session: &Session,
+    url: &str,
+    request: RequestBuilder,
+) -> Result<RequestBuilder, SourceError> {
+    let host = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
+    let Some(host) = host else { return Ok(request) };
+    let token = format!("HTTP_AUTH_TOKEN_{host}");
+    let secret = session.first_secret([format!("HTTP_AUTH_HEADER_{host}"), token.clone()]).await?;
+    let Some((id, value)) = secret else { return Ok(request) };
+    let value = String::from_utf8_lossy(&value);
+    let value = value.trim_end_matches(['\r', '\n']);
+    Ok(if id == token { request.bearer_auth(value) } else { request.header(AUTHORIZATION, value) })
 }
 
 /// Asks only for what is newer than what is known.
