@@ -23,7 +23,7 @@ use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use engine::error::{BuildError, MissingSource, StepError};
+use engine::error::{BuildError, MissingSource, StepCause, StepError};
 use engine::outcome::{Finding, Location, Outcome};
 
 use crate::excerpt::{excerpt, line, position};
@@ -212,14 +212,19 @@ fn hints(failure: &Failure) -> Vec<String> {
 }
 
 fn step_hints(step: &StepError) -> Vec<String> {
-    let missing = step.missing_source.iter().flat_map(missing_hints);
-    let code = match step.exit_code {
-        Some(127) => Some("127 is what a shell exits with when it does not find a command"),
-        Some(126) => Some("126 is what a shell exits with when it cannot execute a file"),
-        Some(137) => Some("137 stands for SIGKILL, which the kernel sends when memory runs out"),
-        _ => None,
+    let hint = match &step.cause {
+        Some(StepCause::MissingSource(missing)) => return missing_hints(missing),
+        Some(StepCause::Foreign(platform)) => &*format!(
+            "programs for {platform} can be emulated: apt-get install qemu-user-static, or register another \
+             emulator for {} with binfmt_misc",
+            platform.architecture
+        ),
+        Some(StepCause::Exited(127)) => "127 is what a shell exits with when it does not find a command",
+        Some(StepCause::Exited(126)) => "126 is what a shell exits with when it cannot execute a file",
+        Some(StepCause::Exited(137)) => "137 stands for SIGKILL, which the kernel sends when memory runs out",
+        Some(StepCause::Exited(_)) | None => return Vec::new(),
     };
-    missing.chain(code.map(str::to_owned)).collect()
+    vec![hint.to_owned()]
 }
 
 fn missing_hints(missing: &MissingSource) -> Vec<String> {
@@ -293,8 +298,7 @@ mod tests {
             label: "[build 3/5] RUN make".into(),
             location: Some(Location { dockerfile: dockerfile(), span: span("RUN make") }),
             log_tail: vec!["cc -c main.c".into(), "make: *** [main.o] Error 1".into()],
-            exit_code: Some(2),
-            missing_source: None,
+            cause: Some(StepCause::Exited(2)),
             source: Arc::new(io::Error::other(
                 "process \"/bin/sh -c make\" did not complete successfully: exit code: 2",
             )),
@@ -363,8 +367,7 @@ mod tests {
         let source = Arc::new(io::Error::other("failed to compute cache key: \"/a.txt\": not found"));
         let step = StepError {
             log_tail: Vec::new(),
-            exit_code: None,
-            missing_source: Some(missing),
+            cause: Some(StepCause::MissingSource(missing)),
             source,
             ..step()
         };

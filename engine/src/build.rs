@@ -11,7 +11,7 @@ use solver::{Bypass, Job, SolveError};
 
 use crate::contexts::Contexts;
 use crate::engine::Engine;
-use crate::error::{BuildError, Source, StepError};
+use crate::error::{BuildError, Source, StepCause, StepError};
 use crate::event::Events;
 use crate::export::{self, blocking};
 use crate::missing;
@@ -233,14 +233,16 @@ impl Solving<'_> {
         let step = self.plan.steps.of(vertex).first();
         let location =
             step.and_then(|step| step.span).map(|span| Location { dockerfile: Arc::clone(self.text), span });
-        let missing_source = error.missing_source().map(|missing| missing::explain(self.contexts, missing));
-        let exit_code = error.exit_code();
+        let missing = error.missing_source().map(|missing| missing::explain(self.contexts, missing));
+        let cause = missing
+            .map(StepCause::MissingSource)
+            .or(error.exit_code().map(StepCause::Exited))
+            .or(error.foreign_platform().cloned().map(StepCause::Foreign));
         BuildError::Step(Box::new(StepError {
             label: step.map(|step| step.label.clone()).unwrap_or_default(),
             location,
             log_tail: progress.tail(vertex),
-            exit_code,
-            missing_source,
+            cause,
             source: Arc::new(error) as Source,
         }))
     }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use image::Platform;
+
 use crate::outcome::{DockerfileText, Finding, Location};
 
 /// Any error, shared where several hold it.
@@ -127,13 +129,22 @@ pub struct StepError {
     pub location: Option<Location>,
     /// The last lines of its output.
     pub log_tail: Vec<String>,
-    /// What the process exited with, if that is the failure.
-    pub exit_code: Option<i32>,
-    /// The source that a copy did not find, if that is the failure.
-    pub missing_source: Option<MissingSource>,
+    /// What is known of the cause, beside the error itself.
+    pub cause: Option<StepCause>,
     /// What went wrong.
     #[source]
     pub source: Source,
+}
+
+/// Why a step failed, as far as something can be advised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StepCause {
+    /// Its process ended with this exit code.
+    Exited(i32),
+    /// A copy did not find its source.
+    MissingSource(MissingSource),
+    /// The image is for this platform, which the machine cannot run.
+    Foreign(Platform),
 }
 
 /// What is known about a source of `COPY` or `ADD` that is not there.

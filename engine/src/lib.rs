@@ -36,7 +36,7 @@ pub mod request;
 pub mod run;
 
 pub use engine::{Engine, EngineConfig, OpenError};
-pub use error::{BuildError, IgnoreRule, MissingSource, StepError};
+pub use error::{BuildError, IgnoreRule, MissingSource, StepCause, StepError};
 pub use event::{Event, EventReceiver, Events, StepNumber, StepResult, Stream};
 pub use outcome::{BuiltImage, Checked, DockerfileText, Finding, Location, Outcome};
 pub use request::{BuildRequest, Export};

@@ -1,6 +1,7 @@
 //! What can go wrong, over all operations.
 
 use graph::{Name, VertexId};
+use image::Platform;
 use store::StoreError;
 
 use crate::exec::error::ExecError;
@@ -38,6 +39,14 @@ impl ExecuteError {
     pub fn exit_code(&self) -> Option<i32> {
         match self {
             Self::Exec(ExecError::Exited { code, .. }) => Some(*code),
+            _ => None,
+        }
+    }
+
+    /// What the image is for, if this machine cannot run its programs.
+    pub fn foreign_platform(&self) -> Option<&Platform> {
+        match self {
+            Self::Exec(ExecError::Foreign { image, .. }) => Some(image),
             _ => None,
         }
     }

@@ -7,6 +7,7 @@
 //! - [`exports`]: other programs accept what is exported
 //! - [`failures`]: what is printed, and what is left, when a build fails
 //! - [`interruptions`]: what is left when a build is interrupted or killed
+//! - [`platforms`]: several platforms at once, and foreign ones
 //! - [`rootless`]: builds of ordinary users
 #![expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 
@@ -15,6 +16,7 @@ mod contexts;
 mod exports;
 mod failures;
 mod interruptions;
+mod platforms;
 mod project;
 mod rootless;
 mod stages;

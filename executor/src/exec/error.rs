@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use graph::vertex::InputIndex;
-use image::ImagePath;
+use image::{ImagePath, Platform};
 use sandbox::{SandboxError, UnknownResource};
 use store::StoreError;
 
@@ -24,6 +24,17 @@ pub enum ExecError {
         command: String,
         /// The exit code.
         code: i32,
+    },
+    /// The image is for another kind of machine, and nothing here emulates it.
+    #[error(
+        "process {command:?} could not be run: exec format error: the image is for {image}, this machine is {}",
+        Platform::host()
+    )]
+    Foreign {
+        /// The command and its arguments, joined by blanks.
+        command: String,
+        /// What the image is for.
+        image: Box<Platform>,
     },
     /// The process could not be started or lost.
     #[error("process {command:?} could not be run: {source}")]

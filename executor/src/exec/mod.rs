@@ -22,8 +22,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use graph::exec::{Exec, NetworkMode, SecurityMode, Ulimit};
+use image::Platform;
 use image::user::ResolvedUser;
-use sandbox::{CapabilitySet, Process, Rlimit, Seccomp, Spec};
+use sandbox::{CapabilitySet, Process, Rlimit, SandboxError, Seccomp, Spec};
 use store::{Draft, Snapshot};
 
 use crate::blocking::blocking;
@@ -53,12 +54,26 @@ pub(crate) async fn run(
     let sandbox = session.executor.shared.sandbox.clone();
     let command = exec.args.join(" ");
     let prepared = prepare_when_possible(session, exec, base, inputs).await?;
-    let (exit, prepared) = process::run(sandbox, prepared, &command, log).await?;
+    let ran = process::run(sandbox, prepared, &command, log).await;
+    let (exit, prepared) = ran.map_err(|error| explained(error, &exec.platform))?;
     if !exit.success() {
         return Err(ExecError::Exited { command, code: exit.shell_code() });
     }
     let Prepared { draft, .. } = prepared;
     Ok(blocking(move || draft.commit()).await?)
+}
+
+/// Says why the kernel cannot run a program, where it is for another kind of machine. (Where an emulator is
+/// registered with `binfmt_misc`, it runs.)
+fn explained(error: ExecError, platform: &Platform) -> ExecError {
+    match error {
+        ExecError::Sandbox { command, source: SandboxError::ExecFormat { .. } }
+            if platform.architecture != Platform::host().architecture =>
+        {
+            ExecError::Foreign { command, image: Box::new(platform.clone()) }
+        }
+        other => other,
+    }
 }
 
 /// How often a step that needs a cache to itself looks whether it is free. The kernel can wait for a lock, but

@@ -63,17 +63,19 @@ impl Header {
         let records = Records::read(entry).map_err(|problem| of(&name, problem))?;
         let problem = |problem| of(&name, problem);
         let header = entry.header();
-        let number = |value: std::io::Result<u64>| {
-            value.ok().and_then(|value| u32::try_from(value).ok()).ok_or(of(&name, ArchiveProblem::BadNumber))
+        let number = |value: std::io::Result<u64>, field: &[u8]| {
+            let value = value.ok().and_then(|value| u32::try_from(value).ok());
+            value.or(zero_if_blank(field)).ok_or(of(&name, ArchiveProblem::BadNumber))
         };
+        let fields = header.as_old();
         let mtime = match records.mtime {
             Some(mtime) => mtime,
             None => header_time(entry).ok_or_else(|| problem(ArchiveProblem::BadNumber))?,
         };
         let attributes = Attributes {
-            mode: header.mode().map_err(|_| problem(ArchiveProblem::BadNumber))? & 0o7777,
-            uid: number(header.uid())?,
-            gid: number(header.gid())?,
+            mode: number(header.mode().map(u64::from), &fields.mode)? & 0o7777,
+            uid: number(header.uid(), &fields.uid)?,
+            gid: number(header.gid(), &fields.gid)?,
             mtime,
         };
         let what = what(entry, &name, &records).map_err(problem)?;
@@ -166,12 +168,17 @@ fn what<R: Read>(entry: &Entry<'_, R>, name: &[u8], records: &Records) -> Result
 fn header_time<R: Read>(entry: &Entry<'_, R>) -> Option<Timestamp> {
     let field = &entry.header().as_old().mtime;
     if field.first()? & 0x80 == 0 {
-        let seconds = entry.header().mtime().ok()?;
+        let seconds = entry.header().mtime().ok().or(zero_if_blank(field).map(u64::from))?;
         return Some(Timestamp::from_seconds(i64::try_from(seconds).ok()?));
     }
     // Base 256, two's complement: the lowest eight bytes hold any time there is.
     let low = field.last_chunk::<8>()?;
     Some(Timestamp::from_seconds(i64::from_be_bytes(*low)))
+}
+
+/// A number that is left out is zero, as for Go's reader: some programs write no owner.
+fn zero_if_blank(field: &[u8]) -> Option<u32> {
+    field.iter().all(|byte| matches!(byte, 0 | b' ')).then_some(0)
 }
 
 fn parse_number(text: &[u8]) -> Option<u64> {

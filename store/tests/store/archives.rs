@@ -233,6 +233,21 @@ fn pax_records_are_honoured() {
 }
 
 #[test]
+fn numbers_that_are_left_out_are_zero() {
+    if !rustix::process::geteuid().is_root() {
+        return; // Nobody else gives a file to root.
+    }
+    let (_root, store) = store();
+    let mut archive = Tar::new();
+    let mut header = Header::new_gnu();
+    header.set_size(1);
+    header.set_mode(0o640);
+    archive.0.append_data(&mut header, "file", &b"x"[..]).unwrap();
+    let snapshot = unpack(&store, &store.scratch(), &archive.finish());
+    assert_eq!(dump(&snapshot.tree()).lines().last(), Some("f 640 0 file x"));
+}
+
+#[test]
 fn sparse_files_keep_their_holes() {
     let (_root, store) = store();
     let mut content = b"1\n4194304\n4\n".to_vec();
