@@ -14,6 +14,7 @@ use crate::engine::Engine;
 use crate::error::{BuildError, Source, StepCause, StepError};
 use crate::event::Events;
 use crate::export::{self, blocking};
+use crate::frontend;
 use crate::missing;
 use crate::options;
 use crate::outcome::{Checked, DockerfileText, Finding, Location, Outcome};
@@ -92,6 +93,9 @@ impl Engine {
         let tree = remote.as_ref().map(|remote| &remote.tree);
         let text = Arc::new(step.end(self.read_dockerfile(source, &session, tree).await)?);
         let (dockerfile, mut warnings) = parse(&text)?;
+        if let Some(frontend) = frontend::foreign(&dockerfile.directives, &request.build_args) {
+            progress.warn(format!("the frontend {frontend} is not used: the file is read as a Dockerfile"));
+        }
         let mut contexts = Contexts::open(request, remote.as_ref())?;
         let context_time = remote.map(|remote| remote.time).unwrap_or_default();
         let mut options = options::plan_options(request, &mut contexts, context_time)?;

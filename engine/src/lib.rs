@@ -13,7 +13,7 @@
 //!
 //! Inside: `contexts` (what is read from the host), `options` (from the request to the options of
 //! planner and executor), `progress` (from vertices to steps), `missing` (why a source is not there),
-//! `findings`, `changes` and `export`.
+//! `frontend` (which language the file is in), `findings`, `changes` and `export`.
 #![forbid(unsafe_code)]
 
 pub mod archive;
@@ -25,6 +25,7 @@ pub mod error;
 pub mod event;
 mod export;
 mod findings;
+mod frontend;
 pub mod images;
 mod missing;
 mod options;
