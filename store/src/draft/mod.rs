@@ -76,8 +76,8 @@ impl Draft {
 
     /// Ends the draft: its files become a layer and, with its parent, a snapshot.
     ///
-    /// Directories that overlayfs copied up but that differ in nothing from those below are left out, so that a
-    /// step that changed nothing makes an empty layer.
+    /// Files and directories that differ in nothing from those below are left out, so that a step that changed
+    /// nothing makes an empty layer.
     pub fn commit(self) -> Result<Snapshot, StoreError> {
         self.commit_as(None)
     }
@@ -92,7 +92,7 @@ impl Draft {
     fn commit_as(self, unpacked: Option<(DiffId, ChainId)>) -> Result<Snapshot, StoreError> {
         let upper = self.upper();
         if unpacked.is_none() {
-            unchanged::remove_unchanged_directories(&upper, &self.parent.tree())?;
+            unchanged::remove_unchanged(&upper, &self.parent.tree())?;
         }
         let row = LayerRow {
             root_entry: unchanged::is_root_changed(&upper, &self.parent.tree())?,

@@ -105,7 +105,7 @@ impl Extraction<'_, '_> {
                 let content = Content::new(content, layout, header)?;
                 self.editor.write_file_with(&path, &attributes, &header.xattrs, |file| content.write_to(file))
             }
-            What::HardLink(target) => self.hard_link(header, target, &path),
+            What::HardLink(target) => self.hard_link(header, target, &path, &attributes),
             What::Symlink(target) => {
                 self.remove_directory(&path)?;
                 self.editor.symlink(&path, OsStr::from_bytes(target), &attributes)
@@ -145,8 +145,8 @@ impl Extraction<'_, '_> {
         if self.editor.is_last_place(&parent) {
             return Ok(());
         }
-        let (uid, gid) = self.owner.unwrap_or((0, 0));
-        let implied = Attributes { mode: IMPLIED_DIRECTORY_MODE, uid, gid, mtime: attributes.mtime };
+        // An owner that replaces those in the archive is for what the archive has.
+        let implied = Attributes { mode: IMPLIED_DIRECTORY_MODE, uid: 0, gid: 0, mtime: attributes.mtime };
         match self.editor.make_directory_all(&parent, &implied) {
             // A file where the archive has a directory, and no entry for that directory: the file gives way.
             Err(StoreError::NotADirectory(obstacle)) => {
@@ -191,7 +191,15 @@ impl Extraction<'_, '_> {
         self.editor.set_xattrs(path, xattrs)
     }
 
-    fn hard_link(&mut self, header: &Header, target: &[u8], path: &TreePath) -> Result<(), StoreError> {
+    /// A further name for a file. What its entry says of mode, owner and time counts for the file, as it does for
+    /// containerd; it is the same, but for archives that somebody made up.
+    fn hard_link(
+        &mut self,
+        header: &Header,
+        target: &[u8],
+        path: &TreePath,
+        attributes: &Attributes,
+    ) -> Result<(), StoreError> {
         let target = TreePath::clean(target).ok_or_else(|| header.problem(ArchiveProblem::LinkOutside))?;
         let target = self.destination.join_path(&target);
         match self.editor.entry(&target)? {
@@ -203,10 +211,15 @@ impl Extraction<'_, '_> {
         }
         self.remove_directory(path)?;
         // Removing may have taken the target with it: `dir` replaced by a link to `dir/file`.
-        if self.editor.entry(&target)?.is_none() {
+        let Some(file) = self.editor.entry(&target)? else {
             return Err(header.problem(ArchiveProblem::LinkTargetMissing));
+        };
+        self.editor.hard_link(&target, path)?;
+        // A change of owner that changes nothing would take the file's capabilities all the same.
+        if file.attributes() != *attributes && !matches!(file.kind(), Kind::Symlink(_)) {
+            self.editor.set_attributes(path, attributes)?;
         }
-        self.editor.hard_link(&target, path)
+        Ok(())
     }
 
     fn remove_directory(&mut self, path: &TreePath) -> Result<(), StoreError> {

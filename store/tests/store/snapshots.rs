@@ -69,6 +69,43 @@ fn directories_that_changed_nothing_are_left_out() {
 }
 
 #[test]
+fn files_that_changed_nothing_are_left_out() {
+    let (_root, store) = store();
+    let base = crate::disk::snapshot(&store, &store.scratch(), |editor| {
+        editor.make_directory_all(&path("d"), &attributes(0o755, 1)).unwrap();
+        editor.make_directory_all(&path("hidden"), &attributes(0o755, 1)).unwrap();
+        editor.write_file(&path("d/same"), &b"1"[..], &attributes(0o644, 1)).unwrap();
+        editor.write_file(&path("d/linked"), &b"2"[..], &attributes(0o644, 1)).unwrap();
+        editor.symlink(&path("d/link"), "same".as_ref(), &attributes(0o777, 1)).unwrap();
+        editor.write_file(&path("hidden/same"), &b"3"[..], &attributes(0o644, 1)).unwrap();
+    });
+    let top = crate::disk::snapshot(&store, &base, |editor| {
+        // Written again, linked to, hidden and then there again: only what is new is in the layer.
+        editor.write_file(&path("d/same"), &b"1"[..], &attributes(0o644, 1)).unwrap();
+        editor.symlink(&path("d/link"), "same".as_ref(), &attributes(0o777, 1)).unwrap();
+        editor.hard_link(&path("d/linked"), &path("d/other")).unwrap();
+        editor.remove(&path("hidden")).unwrap();
+        editor.make_directory_all(&path("hidden"), &attributes(0o755, 1)).unwrap();
+        editor.write_file(&path("hidden/same"), &b"3"[..], &attributes(0o644, 1)).unwrap();
+    });
+    let layer = top.lowers()[0].clone();
+    let names = |directory: &str| {
+        let mut names: Vec<_> = std::fs::read_dir(layer.join(directory))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!((names("d"), names("hidden")), (vec!["other".to_owned()], vec!["same".to_owned()]));
+    let changed = crate::disk::snapshot(&store, &base, |editor| {
+        editor.write_file(&path("d/same"), &b"9"[..], &attributes(0o644, 1)).unwrap();
+        editor.set_attributes(&path("d/linked"), &attributes(0o600, 1)).unwrap();
+    });
+    assert_eq!(std::fs::read_dir(changed.lowers()[0].join("d")).unwrap().count(), 2);
+}
+
+#[test]
 fn links_out_of_the_root_stay_inside() {
     let (root, store) = store();
     let outside = root.path().join("outside");
