@@ -98,33 +98,29 @@ pub struct Owner(pub String);
 
 /// A change of permission bits: `--chmod`.
 ///
-/// `0755` and `u=rwX,go=rX` are the two forms; the second is the language of chmod(1).
+/// `0755` and `u=rwX,go=rX` are the two forms; the second is the language of BSD's setmode(3), as in `BuildKit`.
+/// It differs from GNU's in details: `=` clears the set-id bits of directories, too; the sticky bit changes
+/// only by `t`; `X` asks for the mode before all changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ModeChange {
     /// These bits, whatever the source has; at most `0o7777`.
     Octal(u32),
-    /// Clauses that are applied in order to the bits of the source.
-    Symbolic(Vec<ModeClause>),
+    /// Actions that are applied in order to the bits of the source.
+    Symbolic(Vec<ModeAction>),
 }
 
-/// One clause of a symbolic mode: `go+rX`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ModeClause {
-    /// Whose bits: a union of `0o4700` (user), `0o2070` (group) and `0o1007` (others).
-    pub who: u32,
-    /// What happens with them, in order.
-    pub actions: Vec<ModeAction>,
-}
-
-/// One action of a clause: `+rX`.
+/// One action of a symbolic mode: the `go+rX` of `u=rw,go+rX`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModeAction {
+    /// Which bits it can change: a union of `0o4700` (user), `0o2070` (group) and `0o0007` (others), and
+    /// `0o1000` where it speaks of the sticky bit.
+    pub who: u32,
     /// How the bits are combined with the ones there are.
     pub operator: ModeOperator,
     /// Bits for all three classes; those of `who` count.
     pub bits: u32,
-    /// `X`: execute bits for directories and for files that somebody can execute already.
+    /// `X`: execute bits for directories and for files that somebody could execute before.
     pub conditional_execute: bool,
     /// `u`, `g` or `o` as a permission: the bits that this class has (shift of 6, 3 or 0).
     pub copied_from: Option<u32>,
@@ -163,11 +159,11 @@ impl FromStr for ModeChange {
                 _ => Err(ModeError::Octal(text.to_owned())),
             };
         }
-        text.split(',')
-            .map(ModeClause::parse)
-            .collect::<Option<Vec<_>>>()
-            .map(Self::Symbolic)
-            .ok_or_else(|| ModeError::Symbolic(text.to_owned()))
+        let mut actions = Vec::new();
+        for clause in text.split(',') {
+            actions.extend(clause_actions(clause).ok_or_else(|| ModeError::Symbolic(text.to_owned()))?);
+        }
+        Ok(Self::Symbolic(actions))
     }
 }
 
@@ -176,46 +172,42 @@ impl ModeChange {
     pub fn apply(&self, bits: u32, is_directory: bool) -> u32 {
         match self {
             Self::Octal(octal) => *octal,
-            Self::Symbolic(clauses) => {
-                clauses.iter().fold(bits & 0o7777, |bits, clause| clause.apply(bits, is_directory))
+            Self::Symbolic(actions) => {
+                let can_be_executed = is_directory || bits & 0o111 != 0;
+                actions.iter().fold(bits & 0o7777, |bits, action| action.apply(bits, can_be_executed))
             }
         }
     }
 }
 
-impl ModeClause {
-    fn parse(text: &str) -> Option<Self> {
-        let operators = text.find(['+', '-', '='])?;
-        let (classes, mut rest) = text.split_at(operators);
-        let mut who = 0;
-        for class in classes.chars() {
-            who |= match class {
-                'u' => 0o4700,
-                'g' => 0o2070,
-                'o' => 0o1007,
-                'a' => 0o7777,
-                _ => return None,
-            };
-        }
-        if classes.is_empty() {
-            who = 0o7777;
-        }
-        let mut actions = Vec::new();
-        while !rest.is_empty() {
-            let end = rest[1..].find(['+', '-', '=']).map_or(rest.len(), |at| at + 1);
-            actions.push(ModeAction::parse(&rest[..end])?);
-            rest = &rest[end..];
-        }
-        Some(Self { who, actions })
+/// The actions of `go+r-w`, which all are about the same classes.
+fn clause_actions(clause: &str) -> Option<Vec<ModeAction>> {
+    let operators = clause.find(['+', '-', '='])?;
+    let (classes, mut rest) = clause.split_at(operators);
+    let mut who = 0;
+    for class in classes.chars() {
+        who |= match class {
+            'u' => 0o4700,
+            'g' => 0o2070,
+            'o' => 0o0007,
+            'a' => 0o6777,
+            _ => return None,
+        };
     }
-
-    fn apply(&self, bits: u32, is_directory: bool) -> u32 {
-        self.actions.iter().fold(bits, |bits, action| action.apply(bits, self.who, is_directory))
+    if classes.is_empty() {
+        who = 0o6777;
     }
+    let mut actions = Vec::new();
+    while !rest.is_empty() {
+        let end = rest[1..].find(['+', '-', '=']).map_or(rest.len(), |at| at + 1);
+        actions.push(ModeAction::parse(who, &rest[..end])?);
+        rest = &rest[end..];
+    }
+    Some(actions)
 }
 
 impl ModeAction {
-    fn parse(text: &str) -> Option<Self> {
+    fn parse(who: u32, text: &str) -> Option<Self> {
         let mut letters = text.chars();
         let operator = match letters.next()? {
             '+' => ModeOperator::Add,
@@ -223,14 +215,21 @@ impl ModeAction {
             '=' => ModeOperator::Set,
             _ => return None,
         };
-        let mut action = Self { operator, bits: 0, conditional_execute: false, copied_from: None };
+        let mut action = Self { who, operator, bits: 0, conditional_execute: false, copied_from: None };
+        // Others alone have no set-id bit and no sticky bit: they are not meant, then.
+        let is_special = who & !0o0007 != 0;
         for letter in letters {
             match letter {
                 'r' => action.bits |= 0o444,
                 'w' => action.bits |= 0o222,
                 'x' => action.bits |= 0o111,
-                's' => action.bits |= 0o6000,
-                't' => action.bits |= 0o1000,
+                's' if is_special => action.bits |= 0o6000,
+                't' if is_special => {
+                    action.bits |= 0o1000;
+                    action.who |= 0o1000;
+                }
+                's' | 't' => {}
+                'X' if operator == ModeOperator::Remove => action.bits |= 0o111,
                 'X' => action.conditional_execute = true,
                 'u' => action.copied_from = Some(6),
                 'g' => action.copied_from = Some(3),
@@ -241,9 +240,9 @@ impl ModeAction {
         Some(action)
     }
 
-    fn apply(&self, bits: u32, who: u32, is_directory: bool) -> u32 {
+    fn apply(&self, bits: u32, can_be_executed: bool) -> u32 {
         let mut wanted = self.bits;
-        if self.conditional_execute && (is_directory || bits & 0o111 != 0) {
+        if self.conditional_execute && can_be_executed {
             wanted |= 0o111;
         }
         if let Some(shift) = self.copied_from {
@@ -251,12 +250,12 @@ impl ModeAction {
             wanted |= class << 6 | class << 3 | class;
         }
         match self.operator {
-            ModeOperator::Add => bits | (wanted & who),
-            ModeOperator::Remove => bits & !(wanted & who),
+            ModeOperator::Add => bits | (wanted & self.who),
+            ModeOperator::Remove => bits & !(wanted & self.who),
             ModeOperator::Set => {
-                // As chmod(1) does: a directory keeps the set-id bits that `=` does not name.
-                let kept = if is_directory { 0o6000 & !wanted } else { 0 };
-                (bits & (!who | kept)) | (wanted & who)
+                // A class that is copied has no set-id bits, so those there are stay.
+                let replaced = if self.copied_from.is_some() { self.who & 0o777 } else { self.who };
+                (bits & !replaced) | (wanted & self.who)
             }
         }
     }
@@ -295,6 +294,13 @@ mod tests {
         assert_eq!(applied("g=u", 0o640, false), "0660");
         assert_eq!(applied("o=u-w", 0o640, false), "0644");
         assert_eq!(applied("=", 0o777, false), "0000");
+        assert_eq!(applied("u=rwX,go=rX", 0o1777, true), "1755");
+        assert_eq!(applied("go=rX", 0o3777, true), "1755");
+        assert_eq!(applied("o+s,o+t", 0o644, false), "0644");
+        assert_eq!(applied("a-t", 0o1755, true), "0755");
+        assert_eq!(applied("u+x,go+X", 0o644, false), "0744");
+        assert_eq!(applied("a-X", 0o755, false), "0644");
+        assert_eq!(applied("g=u", 0o2640, false), "2660");
     }
 
     #[test]

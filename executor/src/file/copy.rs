@@ -80,6 +80,9 @@ impl Copier<'_> {
                     let from = inputs.get(input.0).ok_or(FileError::NoInput(*input))?;
                     self.filter = Filter::new(self.operation, pattern)?;
                     for source in sources::select(from, pattern, self.operation.parents)? {
+                        if self.operation.parents {
+                            sources::check_links(from, &source.entry, &self.filter)?;
+                        }
                         self.source(&source, *unpack)?;
                     }
                 }

@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use graph::file::Copy;
 use image::pattern::{BadPattern, Exclusions, has_wildcard};
 use image::{ImagePath, PathPattern};
-use store::{Entry, TreePath, Wildcards};
+use store::{Entry, Kind, TreePath, Wildcards};
 
 use crate::file::error::{FileError, MissingPath};
 use crate::file::similar;
@@ -30,28 +30,54 @@ pub(crate) fn select(
     pattern: &PathPattern,
     has_parents: bool,
 ) -> Result<Vec<Source>, FileError> {
-    let tree = input.tree();
     if has_parents {
         let (base, below) = split_pivot(pattern);
-        let wanted = base.join(below);
-        let needed = if has_wildcard(below) { &base } else { &wanted };
-        let (Some(_), Some(entry)) = (tree.resolve(needed, true)?, tree.resolve(&base, true)?) else {
-            return Err(not_found(input, needed));
-        };
-        return Ok(vec![Source { entry, name: None }]);
-    }
-    let selected = tree.select(pattern, Wildcards::OneLevel)?;
-    if selected.is_empty() {
-        let needed = without_wildcards(pattern);
-        if tree.resolve(&needed, true)?.is_none() {
-            return Err(not_found(input, &needed));
+        if !has_wildcard(below) && !has_wildcard(base) {
+            let wanted = ImagePath::new(base).join(below);
+            input.tree().resolve(&wanted, true)?.ok_or_else(|| not_found(input, &wanted))?;
         }
+        // Nothing lies below a file, so the pattern matches nothing there.
+        let bases = matches(input, &PathPattern::new(base))?.into_iter();
+        let directories = bases.filter(|base| base.entry.is_directory());
+        return Ok(directories.map(|base| Source { entry: base.entry, name: None }).collect());
     }
     let source = |selected: store::Selected| Source {
         name: selected.name.file_name().map(ToOwned::to_owned),
         entry: selected.entry,
     };
-    Ok(selected.into_iter().map(source).collect())
+    Ok(matches(input, pattern)?.into_iter().map(source).collect())
+}
+
+/// What a pattern matches. Links are followed; one that leads nowhere is an error, as in `BuildKit`.
+fn matches(input: &Output, pattern: &PathPattern) -> Result<Vec<store::Selected>, FileError> {
+    let tree = input.tree();
+    let selected = tree.select(pattern, Wildcards::OneLevel)?;
+    if selected.is_empty() {
+        let needed = without_wildcards(pattern);
+        tree.resolve(&needed, true)?.ok_or_else(|| not_found(input, &needed))?;
+    }
+    let dangling = selected.iter().find(|selected| matches!(selected.entry.kind(), Kind::Symlink(_)));
+    match dangling {
+        Some(link) => Err(not_found(input, &ImagePath::new(&link.name.to_string()))),
+        None => Ok(selected),
+    }
+}
+
+/// The first link in a tree's root that is copied by `--parents` and leads nowhere: `BuildKit` follows those, and no
+/// others.
+pub(crate) fn check_links(input: &Output, base: &Entry, filter: &Filter) -> Result<(), FileError> {
+    if !base.path().is_root() {
+        return Ok(());
+    }
+    let tree = input.tree();
+    for child in tree.children(base)? {
+        let is_copied = || filter.verdict(child.path(), false) == Verdict::Copied;
+        if matches!(child.kind(), Kind::Symlink(_)) && is_copied() {
+            let path = ImagePath::new(&child.path().to_string());
+            tree.resolve(&path, true)?.ok_or_else(|| not_found(input, &path))?;
+        }
+    }
+    Ok(())
 }
 
 /// The part of a pattern that has to be there: all before the first component with a wildcard.
@@ -69,15 +95,12 @@ fn not_found(input: &Output, path: &ImagePath) -> FileError {
     }))
 }
 
-/// The directory before `/./`, and what is kept of the path.
-fn split_pivot(pattern: &PathPattern) -> (ImagePath, &str) {
+/// The directory before `/./`, or the directories that this matches, and what is kept of the path.
+fn split_pivot(pattern: &PathPattern) -> (&str, &str) {
     let text = pattern.as_str();
-    if let Some(kept) = text.strip_prefix("./") {
-        return (ImagePath::root(), kept);
-    }
-    match text.split_once("/./") {
-        Some((base, kept)) => (ImagePath::new(base), kept),
-        None => (ImagePath::root(), text),
+    match text.strip_prefix("./") {
+        Some(kept) => ("", kept),
+        None => text.split_once("/./").unwrap_or(("", text)),
     }
 }
 

@@ -156,6 +156,16 @@ fn patterns_select_and_may_select_nothing() {
 }
 
 #[test]
+fn links_that_lead_nowhere_are_not_matched_in_silence() {
+    let fixture = Fixture::new(&["a=1", "broken->nowhere", "d/broken->nowhere"]);
+    assert!(fixture.refused(&copy(&["*"], "/to/")).contains(r#""/broken": not found"#));
+    let parents = |pattern: &str| Copy { parents: true, ..copy(&[pattern], "/to/") };
+    assert!(fixture.refused(&parents("*")).contains(r#""/broken": not found"#));
+    // What lies deeper is copied as it is.
+    assert_eq!(fixture.listed(&copy(&["d"], "/to")), ["to/ 755 0:0", "to/broken -> nowhere"]);
+}
+
+#[test]
 fn what_is_named_must_be_there() {
     let fixture = Fixture::new(&["a=1"]);
     assert!(fixture.refused(&copy(&["x/y"], "/")).contains(r#""/x/y": not found"#));
@@ -242,6 +252,8 @@ fn parents_are_kept_from_the_pivot_on() {
         ["to/ 755 0:0", "to/a.txt 644 0:0 1", "to/s/ 755 0:0", "to/s/c.txt 644 0:0 2"]
     );
     assert!(fixture.refused(&parents("x/none")).contains(r#""/x/none": not found"#));
+    // The directory before the pivot may be a pattern; files that it matches have nothing below them.
+    assert_eq!(fixture.listed(&parents("*/./s/*.txt")), fixture.listed(&parents("x/./s/c.txt")));
 }
 
 #[test]
