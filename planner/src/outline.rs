@@ -3,16 +3,16 @@
 //! Nothing is pinned for this, so it knows the file alone: triggers and variables of base images are
 //! not in it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use parser::ast::{ArgDefinition, Instruction, Run, Spanned};
+use parser::ast::{ArgDefinition, Env, Instruction, Run, Spanned};
 use parser::instruction::Mount;
-use parser::{Dockerfile, Span, Stage, Word};
+use parser::{Dockerfile, Span, Stage};
 
 use crate::environment::Environment;
 use crate::plan::Planner;
 use crate::scope;
-use crate::stages::{StageId, StageTable};
+use crate::stages::{Base, StageId, StageTable};
 use crate::{PlanError, PlanOptions, paths};
 
 /// A stage that can be built.
@@ -98,81 +98,200 @@ fn outline_of(
     globals: &Environment,
     (target, needed): (StageId, BTreeSet<StageId>),
 ) -> Outline {
+    let survey = Survey { planner, table, globals };
+    let declared = survey.global_arguments();
+    let mut environments = BTreeMap::new();
+    let mut stages = BTreeMap::new();
+    // A stage comes after the one that it is built on.
+    for id in needed {
+        let base = match table.stage(id).base {
+            Base::Stage(base) => environments.get(&base).cloned(),
+            _ => None,
+        };
+        let (stage, environment) = survey.stage(id, base.unwrap_or_default());
+        environments.insert(id, environment);
+        stages.insert(id, stage);
+    }
     let syntax = table.stage(target).syntax;
     let mut outline = Outline {
         name: syntax.name().map(str::to_owned),
         description: description(syntax),
         ..Outline::default()
     };
-    let mut used = BTreeSet::new();
-    for id in &needed {
-        let stage = table.stage(*id).syntax;
-        let from = &stage.from.node;
-        used.extend(names_in(Some(&from.base), globals).chain(names_in(from.platform.as_ref(), globals)));
-        outline.stage(planner, stage, globals, &mut used);
-    }
-    let mut used_globals = Outline::default();
-    let mut variables = Environment::default();
-    for arg in &planner.dockerfile.global_args {
-        for definition in &arg.node.definitions {
-            let name = definition.name.as_written();
-            let value = value_of(planner, definition, &variables);
-            if let Some(value) = &value {
-                variables.set(name, value.as_str());
-            }
-            if used.contains(name) {
-                used_globals.argument(arg, name, value);
-            }
+    // Of one name in several stages, that of the stage nearest to the target is meant.
+    let mut waiting = vec![target];
+    while let Some(id) = waiting.pop() {
+        let Some(stage) = stages.remove(&id) else { continue };
+        outline.add(stage, &declared);
+        waiting.extend(table.copies_from(id).into_iter().rev().map(|(origin, _)| origin));
+        if let Base::Stage(base) = table.stage(id).base {
+            waiting.push(base);
         }
     }
-    outline.arguments.splice(0..0, used_globals.arguments);
+    outline.sort();
     outline
 }
 
+/// What one stage asks for.
+#[derive(Debug, Default)]
+struct StageOutline {
+    /// The names that FROM uses and that ARG declares.
+    used: BTreeSet<String>,
+    /// The arguments that it does not have from the global ones; the last definition of a name counts.
+    arguments: BTreeMap<String, OutlineArgument>,
+    secrets: Vec<OutlineMount>,
+    agents: Vec<OutlineMount>,
+    caches: Vec<OutlineMount>,
+}
+
+/// A global argument with the global arguments that its value is made of.
+#[derive(Debug)]
+struct GlobalArgument {
+    argument: OutlineArgument,
+    uses: BTreeSet<String>,
+}
+
 impl Outline {
-    /// Adds what the instructions of a stage ask for, and their arguments to the names that are used.
-    fn stage(
-        &mut self,
-        planner: &Planner<'_>,
-        stage: &Stage,
-        globals: &Environment,
-        used: &mut BTreeSet<String>,
-    ) {
-        let mut variables = Environment::default();
-        for instruction in &stage.instructions {
-            let definitions = match &instruction.node {
-                Instruction::Arg(arg) => &arg.definitions,
-                Instruction::Run(run) => {
-                    self.mounts(run, &variables, instruction.span);
-                    continue;
-                }
-                _ => continue,
-            };
-            for definition in definitions {
-                let name = definition.name.as_written();
-                let inherited = globals.get(name).map(str::to_owned);
-                let is_inherited = definition.default.is_none() && inherited.is_some();
-                let value = value_of(planner, definition, &variables).or(inherited);
-                if let Some(value) = &value {
-                    variables.set(name, value.as_str());
-                }
-                used.insert(name.to_owned());
-                if !is_inherited {
-                    self.argument(instruction, name, value);
-                }
+    /// Adds what a stage asks for and no stage before it.
+    fn add(&mut self, stage: StageOutline, globals: &BTreeMap<String, GlobalArgument>) {
+        let mut waiting: Vec<String> = stage.used.into_iter().collect();
+        let mut seen = BTreeSet::new();
+        while let Some(name) = waiting.pop() {
+            if !seen.insert(name.clone()) {
+                continue;
+            }
+            let global = globals.get(&name);
+            waiting.extend(global.into_iter().flat_map(|global| global.uses.iter().cloned()));
+            let found = stage.arguments.get(&name).or(global.map(|global| &global.argument));
+            if self.arguments.iter().all(|argument| argument.name != name) {
+                self.arguments.extend(found.cloned());
+            }
+        }
+        for (list, found) in [
+            (&mut self.secrets, stage.secrets),
+            (&mut self.agents, stage.agents),
+            (&mut self.caches, stage.caches),
+        ] {
+            for mount in found {
+                push(list, mount);
             }
         }
     }
 
-    /// Adds an argument; a later definition of the same name adds nothing for the user.
-    fn argument<T>(&mut self, instruction: &Spanned<T>, name: &str, value: Option<String>) {
-        if self.arguments.iter().all(|argument| argument.name != name) {
-            let description = instruction.description(name).map(str::to_owned);
-            let (name, span) = (name.to_owned(), instruction.span);
-            self.arguments.push(OutlineArgument { name, value, description, span });
+    fn sort(&mut self) {
+        self.arguments.sort_by(|one, other| (one.span, &one.name).cmp(&(other.span, &other.name)));
+        for list in [&mut self.secrets, &mut self.agents, &mut self.caches] {
+            list.sort_by_key(|mount| mount.span);
+        }
+    }
+}
+
+/// A name counts once.
+fn push(list: &mut Vec<OutlineMount>, mount: OutlineMount) {
+    if list.iter().all(|known| known.id != mount.id) {
+        list.push(mount);
+    }
+}
+
+/// A file that is being looked at.
+struct Survey<'s, 'a> {
+    planner: &'s Planner<'a>,
+    table: &'s StageTable<'a>,
+    globals: &'s Environment,
+}
+
+impl Survey<'_, '_> {
+    fn global_arguments(&self) -> BTreeMap<String, GlobalArgument> {
+        let mut found: BTreeMap<String, GlobalArgument> = BTreeMap::new();
+        let args = &self.planner.dockerfile.global_args;
+        let mut variables = self.globals.clone();
+        // An argument has no value above its definition.
+        for definition in args.iter().flat_map(|arg| &arg.node.definitions) {
+            if definition.default.is_some() {
+                variables.remove(definition.name.as_written());
+            }
+        }
+        for arg in args {
+            for definition in &arg.node.definitions {
+                let name = definition.name.as_written();
+                let (value, mut uses) = self.value_of(definition, &variables);
+                if let Some(value) = &value {
+                    variables.set(name, value.as_str());
+                }
+                if uses.remove(name)
+                    && let Some(earlier) = found.get(name)
+                {
+                    uses.extend(earlier.uses.iter().cloned());
+                }
+                let argument = argument(arg, name, value);
+                found.insert(name.to_owned(), GlobalArgument { argument, uses });
+            }
+        }
+        found
+    }
+
+    /// What a stage asks for, and the variables that it has in the end.
+    fn stage(&self, id: StageId, mut variables: Environment) -> (StageOutline, Environment) {
+        let stage = self.table.stage(id).syntax;
+        let from = &stage.from.node;
+        let mut outline = StageOutline::default();
+        for word in std::iter::once(&from.base).chain(from.platform.as_ref()) {
+            outline.used.extend(scope::expand(word, self.globals).unwrap_or_default().used);
+        }
+        for instruction in &stage.instructions {
+            match &instruction.node {
+                Instruction::Arg(arg) => {
+                    for definition in &arg.definitions {
+                        self.declare(&mut outline, &mut variables, instruction, definition);
+                    }
+                }
+                Instruction::Env(env) => set(&mut variables, env),
+                Instruction::Run(run) => outline.mounts(run, &variables, instruction.span),
+                _ => {}
+            }
+        }
+        (outline, variables)
+    }
+
+    fn declare(
+        &self,
+        outline: &mut StageOutline,
+        variables: &mut Environment,
+        instruction: &Spanned<Instruction>,
+        definition: &ArgDefinition,
+    ) {
+        let name = definition.name.as_written();
+        let inherited = self.globals.get(name).map(str::to_owned);
+        let is_given = self.planner.options.build_args.contains_key(name);
+        let is_inherited = definition.default.is_none() && inherited.is_some() && !is_given;
+        let value = self.value_of(definition, variables).0.or(inherited);
+        if let Some(value) = &value {
+            variables.set(name, value.as_str());
+        }
+        outline.used.insert(name.to_owned());
+        if !is_inherited {
+            outline.arguments.insert(name.to_owned(), argument(instruction, name, value));
         }
     }
 
+    /// The value of a definition, and the variables that it is made of.
+    fn value_of(
+        &self,
+        definition: &ArgDefinition,
+        variables: &Environment,
+    ) -> (Option<String>, BTreeSet<String>) {
+        if let Some(given) = self.planner.options.build_args.get(definition.name.as_written()) {
+            return (Some(given.clone()), BTreeSet::new());
+        }
+        let default = definition.default.as_ref();
+        match default.and_then(|default| scope::expand(default, variables).ok()) {
+            Some(expanded) => (Some(expanded.text), expanded.used),
+            None => (None, BTreeSet::new()),
+        }
+    }
+}
+
+impl StageOutline {
     fn mounts(&mut self, run: &Run, variables: &Environment, span: Span) {
         for spec in &run.mounts {
             let Ok(resolved) = spec.resolve(|name| variables.get(name).map(str::to_owned)) else { continue };
@@ -186,21 +305,23 @@ impl Outline {
                 }
                 Mount::Bind(_) | Mount::Tmpfs(_) => continue,
             };
-            if list.iter().all(|mount| mount.id != id) {
-                list.push(OutlineMount { id, required, span });
-            }
+            push(list, OutlineMount { id, required, span });
         }
     }
 }
 
-fn value_of(planner: &Planner<'_>, definition: &ArgDefinition, variables: &Environment) -> Option<String> {
-    let given = planner.options.build_args.get(definition.name.as_written()).cloned();
-    given.or_else(|| Some(scope::expand(definition.default.as_ref()?, variables).ok()?.text))
+fn argument<T>(instruction: &Spanned<T>, name: &str, value: Option<String>) -> OutlineArgument {
+    let description = instruction.description(name).map(str::to_owned);
+    OutlineArgument { name: name.to_owned(), value, description, span: instruction.span }
 }
 
-fn names_in<'w>(word: Option<&'w Word>, variables: &'w Environment) -> impl Iterator<Item = String> + 'w {
-    let expanded = word.and_then(|word| scope::expand(word, variables).ok()).unwrap_or_default();
-    expanded.used.into_iter().chain(expanded.unset)
+/// All values of an ENV are those from before it.
+fn set(variables: &mut Environment, env: &Env) {
+    let before = variables.clone();
+    let text = |word| scope::expand(word, &before).unwrap_or_default().text;
+    for pair in &env.pairs {
+        variables.set(text(&pair.key), text(&pair.value));
+    }
 }
 
 fn description(stage: &Stage) -> Option<String> {
@@ -259,6 +380,37 @@ RUN --mount=type=ssh make
             (outline.name.as_deref(), outline.description.as_deref()),
             (Some("final"), Some("is what is shipped"))
         );
+    }
+
+    /// The arguments of a text as `NAME=VALUE`.
+    fn arguments(text: &str, target: Option<&str>) -> Vec<String> {
+        let mut options = options();
+        options.target = target.map(str::to_owned);
+        let found = outline(&parse(text), &options).unwrap().arguments;
+        let text = |one: &OutlineArgument| format!("{}={}", one.name, one.value.clone().unwrap_or_default());
+        found.iter().map(text).collect()
+    }
+
+    #[test]
+    fn arguments_need_the_arguments_that_they_are_made_of() {
+        let text = "ARG A=box\nARG B=2\nARG UNUSED=abc$B\nARG SUFFIX=usy$A\nFROM b$SUFFIX AS first\n\
+                    FROM alpine$UNUSED AS second\nARG OTHER\nFROM first\nCOPY --from=first /a /\n";
+        assert_eq!(arguments(text, None), ["A=box", "SUFFIX=usybox"]);
+        assert_eq!(arguments(text, Some("second")), ["B=2", "UNUSED=abc2", "OTHER="]);
+    }
+
+    #[test]
+    fn the_last_definition_of_a_name_counts() {
+        let text = "ARG A=1${B:-}\nARG B=b\nARG C=c\nARG A=$A$B\nARG D=${A}2\nARG A=${A}2$D\nFROM scratch\nARG A\n\
+                    ARG X=1\nENV E=5\nARG Y=${X}2$E\nARG X=${X}2$Y\n";
+        assert_eq!(arguments(text, None), ["B=b", "D=1b2", "A=1b21b2", "Y=125", "X=12125"]);
+    }
+
+    #[test]
+    fn a_stage_sees_the_variables_of_its_base() {
+        let text = "FROM scratch AS base\nARG ID=1\nENV E=$ID\nFROM base\nRUN --mount=type=secret,id=s$E x\n";
+        let outline = outline(&parse(text), &options()).unwrap();
+        assert_eq!(outline.secrets.first().map(|secret| secret.id.as_str()), Some("s1"));
     }
 
     #[test]

@@ -357,7 +357,8 @@ impl<'a> StageTable<'a> {
         true
     }
 
-    fn copies_from(&self, id: StageId) -> Vec<(StageId, Span)> {
+    /// The stages that a stage copies from or mounts, each with the instruction.
+    pub(crate) fn copies_from(&self, id: StageId) -> Vec<(StageId, Span)> {
         let origins = self.stage(id).origins();
         origins
             .filter_map(|(command, origin)| match origin {
