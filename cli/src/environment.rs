@@ -58,6 +58,11 @@ impl Environment {
         self.working_directory.join(path)
     }
 
+    /// A path seen from the working directory, if it is below that.
+    pub(crate) fn below_working_directory<'p>(&self, path: &'p Path) -> Option<&'p Path> {
+        path.strip_prefix(&self.working_directory).ok()
+    }
+
     /// Where the store is: what `--root` says, or `BUILDER_ROOT`, or the usual place. None where
     /// the user has no home that could hold one.
     pub(crate) fn store_root(&self, flag: Option<&Path>) -> Option<PathBuf> {

@@ -24,7 +24,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use engine::error::{BuildError, MissingSource, StepCause, StepError};
-use engine::outcome::{Finding, Location, Outcome};
+use engine::outcome::{DockerfileText, Finding, Location, Outcome};
 
 use crate::excerpt::{excerpt, line, position};
 use crate::interrupt;
@@ -118,7 +118,8 @@ pub(crate) fn print(failure: &Failure) -> ExitCode {
 
 /// Prints what the rules for Dockerfiles have to say about a build that succeeded.
 pub(crate) fn print_warnings(outcome: &Outcome) {
-    let text = warnings(&outcome.warnings, |finding| Some(line(&outcome.dockerfile, finding.span?)));
+    let Outcome { dockerfile, .. } = outcome;
+    let text = remarks(&outcome.warnings, &outcome.notes, dockerfile);
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
@@ -128,12 +129,12 @@ fn text(failure: &Failure) -> String {
     if let Failure::Build(error) = failure {
         text = match &**error {
             BuildError::Dockerfile { dockerfile, findings, warnings: lints } => {
-                let lints = warnings(lints, |finding| Some(line(dockerfile, finding.span?)));
+                let lints = remarks(lints, &[], dockerfile);
                 let at = |span| Location { dockerfile: dockerfile.clone(), span };
                 format!("{lints}{}", dockerfile_text(findings, at))
             }
-            BuildError::Pin { location, .. } => {
-                location.as_ref().map_or_else(String::new, |at| excerpt(at, None))
+            BuildError::Pin { location: Some(at), warnings: lints, .. } => {
+                remarks(lints, &[], &at.dockerfile) + &excerpt(at, None)
             }
             BuildError::Step(step) => step_text(step),
             _ => String::new(),
@@ -165,6 +166,9 @@ fn dockerfile_text(findings: &[Finding], at: impl Fn(parser::Span) -> Location) 
 
 fn step_text(step: &StepError) -> String {
     let mut text = String::new();
+    if let Some(Location { dockerfile, .. }) = &step.location {
+        text = remarks(&step.warnings, &step.notes, dockerfile);
+    }
     if !step.log_tail.is_empty() {
         let label = step.label.replace(['\n', '\r'], " ");
         let _ = write!(text, "------\n > {label}:\n{}\n------\n", step.log_tail.join("\n"));
@@ -175,38 +179,68 @@ fn step_text(step: &StepError) -> String {
     text
 }
 
-/// The warnings as a list, each with its line.
-fn warnings(findings: &[Finding], line: impl Fn(&Finding) -> Option<usize>) -> String {
+/// The warnings as a list, each with its line, and the notes in another form, so that nobody takes them
+/// for warnings.
+fn remarks(warnings: &[Finding], notes: &[Finding], dockerfile: &DockerfileText) -> String {
     let mut text = String::new();
-    if findings.is_empty() {
-        return text;
+    if !warnings.is_empty() {
+        let _ = writeln!(text, "\n {} found:", counted(warnings.len(), "warning"));
     }
-    let _ = writeln!(text, "\n {} found:", counted(findings.len(), "warning"));
-    for finding in findings {
-        let rule = finding.rule.map(|rule| format!("{rule}: ")).unwrap_or_default();
-        let line = line(finding).map(|line| format!(" (line {line})")).unwrap_or_default();
+    for finding in warnings {
+        let rule = finding.rule.map(|rule| format!("{}: ", rule.name())).unwrap_or_default();
+        let line = finding.span.map(|span| format!(" (line {})", line(dockerfile, span))).unwrap_or_default();
         let _ = writeln!(text, " - {rule}{}{line}", finding.message);
     }
-    text.push('\n');
+    if !notes.is_empty() {
+        let _ = writeln!(text, "\n {} (builder build --check explains):", counted(notes.len(), "note"));
+    }
+    for finding in notes {
+        let place = finding.span.map(|span| format!("{}:{}: ", dockerfile.display, line(dockerfile, span)));
+        let rule = finding.rule.map(|rule| format!(" [{}]", rule.name())).unwrap_or_default();
+        let _ = writeln!(text, " - {}{}{rule}", place.unwrap_or_default(), finding.message);
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
     text
+}
+
+/// What is wrong with the Dockerfile, for other forms than text.
+pub(crate) fn findings(error: &BuildError) -> Vec<Finding> {
+    match error {
+        BuildError::Dockerfile { findings, .. } => findings.clone(),
+        error => {
+            let span = match error {
+                BuildError::Pin { location, .. } => location.as_ref().map(|location| location.span),
+                _ => None,
+            };
+            let help = hints_of_build(error).into_iter().next();
+            vec![Finding { rule: None, message: chain(error), span, focus: None, help }]
+        }
+    }
 }
 
 /// What the user can do about it.
 fn hints(failure: &Failure) -> Vec<String> {
     match failure {
-        Failure::Build(error) => match &**error {
-            BuildError::Dockerfile { findings, .. } => {
-                findings.first().and_then(|finding| finding.help.clone()).into_iter().collect()
-            }
-            BuildError::Step(step) => step_hints(step),
-            BuildError::ReadDockerfile { display, .. } if display == "Dockerfile" => {
-                vec!["the context has no Dockerfile; -f names one that lies elsewhere".to_owned()]
-            }
-            BuildError::SeveralPlatforms(_) => {
-                vec!["--output type=oci,dest=FILE or --push take an image for several platforms".to_owned()]
-            }
-            _ => Vec::new(),
-        },
+        Failure::Build(error) => hints_of_build(error),
+        _ => Vec::new(),
+    }
+}
+
+fn hints_of_build(error: &BuildError) -> Vec<String> {
+    match error {
+        BuildError::Dockerfile { findings, .. } => {
+            findings.first().and_then(|finding| finding.help.clone()).into_iter().collect()
+        }
+        BuildError::Pin { similar: Some(similar), .. } => vec![format!("did you mean {similar}?")],
+        BuildError::Step(step) => step_hints(step),
+        BuildError::ReadDockerfile { display, .. } if display == "Dockerfile" => {
+            vec!["the context has no Dockerfile; -f names one that lies elsewhere".to_owned()]
+        }
+        BuildError::SeveralPlatforms(_) => {
+            vec!["--output type=oci,dest=FILE or --push take an image for several platforms".to_owned()]
+        }
         _ => Vec::new(),
     }
 }
@@ -272,7 +306,7 @@ mod tests {
     use std::sync::Arc;
 
     use engine::error::IgnoreRule;
-    use engine::outcome::DockerfileText;
+    use engine::outcome::Rule;
     use parser::Span;
 
     use super::*;
@@ -288,9 +322,9 @@ mod tests {
         Span::new(start, start + part.len())
     }
 
-    fn finding(rule: Option<&'static str>, message: &str, instruction: &str, focus: &str) -> Finding {
+    fn finding(rule: Option<Rule>, message: &str, instruction: &str, focus: &str) -> Finding {
         let (span, focus) = (Some(span(instruction)), Some(span(focus)));
-        Finding { rule, url: None, message: message.into(), span, focus, help: None }
+        Finding { rule, message: message.into(), span, focus, help: None }
     }
 
     fn step() -> StepError {
@@ -298,6 +332,8 @@ mod tests {
             label: "[build 3/5] RUN make".into(),
             location: Some(Location { dockerfile: dockerfile(), span: span("RUN make") }),
             log_tail: vec!["cc -c main.c".into(), "make: *** [main.o] Error 1".into()],
+            warnings: Vec::new(),
+            notes: Vec::new(),
             cause: Some(StepCause::Exited(2)),
             source: Arc::new(io::Error::other(
                 "process \"/bin/sh -c make\" did not complete successfully: exit code: 2",
@@ -313,7 +349,7 @@ mod tests {
             finding(None, "unknown flag: --bog", "COPY --bog=1 a b", "--bog=1"),
         ];
         let warnings =
-            vec![finding(Some("FromAsCasing"), "'as' and 'FROM' differ", "FROM debian AS build", "AS")];
+            vec![finding(Some(Rule::FromAsCasing), "'as' and 'FROM' differ", "FROM debian AS build", "AS")];
         let error = BuildError::Dockerfile { dockerfile: dockerfile(), findings, warnings };
         insta::assert_snapshot!(text(&error.into()), @r"
          1 warning found:
@@ -353,6 +389,49 @@ mod tests {
         --------------------
         ERROR: failed to build: failed to solve: process "/bin/sh -c make" did not complete successfully: exit code: 2
         "#);
+    }
+
+    #[test]
+    fn remarks_come_before_the_place_of_the_error() {
+        let warnings = vec![finding(Some(Rule::FromAsCasing), "casing", "FROM debian AS build", "AS")];
+        let notes = vec![finding(Some(Rule::CrlfScript), "CR LF", "RUN make", "RUN make")];
+        let step = StepError { warnings, notes, log_tail: Vec::new(), ..step() };
+        let text = text(&BuildError::Step(Box::new(step)).into());
+        let remarks = text.split("--------------------").next().unwrap_or_default();
+        insta::assert_snapshot!(remarks, @r"
+         1 warning found:
+         - FromAsCasing: casing (line 1)
+
+         1 note (builder build --check explains):
+         - Dockerfile:3: CR LF [CrlfScript]
+
+        Dockerfile:3
+        ");
+    }
+
+    #[test]
+    fn a_base_that_is_misspelled() {
+        let error = BuildError::Pin {
+            name: "debain".into(),
+            location: Some(Location { dockerfile: dockerfile(), span: span("FROM debian AS build") }),
+            similar: Some("debian".into()),
+            warnings: vec![finding(Some(Rule::FromAsCasing), "casing", "FROM debian AS build", "AS")],
+            source: Arc::new(io::Error::other("debain: not found")),
+        };
+        insta::assert_snapshot!(text(&error.into()), @r"
+         1 warning found:
+         - FromAsCasing: casing (line 1)
+
+        Dockerfile:1
+        --------------------
+           1 | >>> FROM debian AS build
+           2 |     WORKDIR /src
+           3 |     RUN make
+           4 |     CPOY a b
+        --------------------
+        hint: did you mean debian?
+        ERROR: failed to build: failed to solve: debain: not found
+        ");
     }
 
     #[test]

@@ -7,6 +7,19 @@ const GAP: usize = 3;
 
 /// Lays out a heading and its rows, every line with its newline.
 pub(crate) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
+    laid_out(heading, rows, |width| (width + GAP).max(MINIMUM))
+}
+
+/// The same with columns that are as wide as their widest cell, and so far apart.
+pub(crate) fn columns<const N: usize>(heading: [&str; N], rows: &[[String; N]], gap: usize) -> String {
+    laid_out(heading, rows, |width| width + gap)
+}
+
+fn laid_out<const N: usize>(
+    heading: [&str; N],
+    rows: &[[String; N]],
+    column: impl Fn(usize) -> usize,
+) -> String {
     let mut widths = heading.map(UnicodeWidthStr::width);
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -19,7 +32,7 @@ pub(crate) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) ->
         let mut line = String::new();
         for (cell, width) in row.iter().zip(widths) {
             // Measured, since the width that `format!` pads to counts characters.
-            let padding = (width + GAP).max(MINIMUM) - cell.width();
+            let padding = column(width).saturating_sub(cell.width());
             line.push_str(cell);
             line.extend(std::iter::repeat_n(' ', padding));
         }

@@ -3,21 +3,23 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use executor::{ExecuteError, Output, Session};
+use executor::{ExecuteError, Output, PinError, Session};
 use graph::{Pins, VertexId};
 use parser::{Dockerfile, Severity};
-use planner::{Plan, PlanError, PlanOptions, Planned, StageSelection, Steps};
+use planner::{Needs, Plan, PlanOptions, Planned, Remark, StageSelection, Steps};
 use solver::{Bypass, Job, SolveError};
 
-use crate::contexts::Contexts;
+use crate::advice;
+use crate::contexts::{Contexts, RemoteContext};
 use crate::engine::Engine;
 use crate::error::{BuildError, Source, StepCause, StepError};
 use crate::event::Events;
 use crate::export::{self, blocking};
+use crate::findings;
 use crate::frontend;
 use crate::missing;
 use crate::options;
-use crate::outcome::{Checked, DockerfileText, Finding, Location, Outcome};
+use crate::outcome::{DockerfileText, Finding, Location, Outcome};
 use crate::progress::Progress;
 use crate::request::{self, BuildRequest, DockerfileSource};
 
@@ -29,13 +31,18 @@ impl Engine {
     pub async fn build(&self, request: BuildRequest, events: &Events) -> Result<Outcome, BuildError> {
         let progress = Progress::new(events);
         let prepared = self.prepare(&request, StageSelection::Target, &progress).await?;
-        let Prepared { text, warnings, contexts, session, plan, is_multi_platform } = prepared;
+        let Prepared { text, warnings, notes, contexts, session, plan, is_multi_platform } = prepared;
         if options::shares_the_network(&plan) {
             progress.warn("RUN steps share the network of this machine");
         }
         let solving =
             Solving { engine: self, request: &request, text: &text, contexts: &contexts, plan: &plan };
-        let outputs = solving.run(session, &progress).await?;
+        let outputs = match solving.run(session, &progress).await {
+            Err(BuildError::Step(error)) => {
+                return Err(BuildError::Step(Box::new(StepError { warnings, notes, ..*error })));
+            }
+            outputs => outputs?,
+        };
 
         let mut images = Vec::with_capacity(plan.targets.len());
         for target in &plan.targets {
@@ -45,17 +52,7 @@ impl Engine {
             images.push(assembled.map_err(|source| BuildError::failed("assemble the image", source))?);
         }
         let images = export::run(self, &request, images, is_multi_platform, &progress).await?;
-        Ok(Outcome { dockerfile: text, images, tags: request.tags, warnings })
-    }
-
-    /// Looks at the Dockerfile without building it: at all stages, or at those that the target needs.
-    pub async fn check(&self, request: BuildRequest, events: &Events) -> Result<Checked, BuildError> {
-        let stages = match request.target {
-            Some(_) => StageSelection::Target,
-            None => StageSelection::All,
-        };
-        let prepared = self.prepare(&request, stages, &Progress::new(events)).await?;
-        Ok(Checked { dockerfile: prepared.text, findings: prepared.warnings })
+        Ok(Outcome { dockerfile: text, images, tags: request.tags, warnings, notes })
     }
 
     /// Carries out a graph, and shows what happens.
@@ -78,13 +75,12 @@ impl Engine {
         result
     }
 
-    /// Everything up to the plan.
-    async fn prepare(
+    /// The Dockerfile, with the context if that has to be fetched.
+    pub(crate) async fn definition(
         &self,
         request: &BuildRequest,
-        stages: StageSelection,
         progress: &Progress,
-    ) -> Result<Prepared, BuildError> {
+    ) -> Result<Definition, BuildError> {
         let session = self.executor.session(options::session_options(request));
         let remote = self.fetch_context(request, &session, progress).await?;
         let source = remote.as_ref().map(|remote| remote.dockerfile(&request.dockerfile));
@@ -92,28 +88,57 @@ impl Engine {
         let step = progress.begin("[internal] load build definition");
         let tree = remote.as_ref().map(|remote| &remote.tree);
         let text = Arc::new(step.end(self.read_dockerfile(source, &session, tree).await)?);
+        Ok(Definition { text, session, remote })
+    }
+
+    /// Everything up to the plan.
+    pub(crate) async fn prepare(
+        &self,
+        request: &BuildRequest,
+        stages: StageSelection,
+        progress: &Progress,
+    ) -> Result<Prepared, BuildError> {
+        let Definition { text, session, remote } = self.definition(request, progress).await?;
         let (dockerfile, mut warnings) = parse(&text)?;
         if let Some(frontend) = frontend::foreign(&dockerfile.directives, &request.build_args) {
             progress.warn(format!("the frontend {frontend} is not used: the file is read as a Dockerfile"));
         }
-        let mut contexts = Contexts::open(request, remote.as_ref())?;
-        let context_time = remote.map(|remote| remote.time).unwrap_or_default();
-        let mut options = options::plan_options(request, &mut contexts, context_time)?;
+        let (contexts, mut options) = open_contexts(request, remote)?;
         options.stages = stages;
         let session = session.with_contexts(contexts.trees.clone());
         let planning =
             Planning { text: &text, dockerfile: &dockerfile, options: &options, warnings: &warnings };
         let plan = planning.run(&session, progress).await?;
         warnings.extend(plan.warnings.iter().map(Finding::from));
+        let notes = advice::notes(&plan, &contexts);
         let is_multi_platform = options.is_multi_platform();
-        Ok(Prepared { text, warnings, contexts, session, plan, is_multi_platform })
+        Ok(Prepared { text, warnings, notes, contexts, session, plan, is_multi_platform })
     }
 }
 
+/// A Dockerfile that was read.
+pub(crate) struct Definition {
+    pub(crate) text: Arc<DockerfileText>,
+    pub(crate) session: Session,
+    pub(crate) remote: Option<RemoteContext>,
+}
+
+/// Opens what the build reads from the host, which shapes the plan.
+pub(crate) fn open_contexts(
+    request: &BuildRequest,
+    remote: Option<RemoteContext>,
+) -> Result<(Contexts, PlanOptions), BuildError> {
+    let mut contexts = Contexts::open(request, remote.as_ref())?;
+    let context_time = remote.map(|remote| remote.time).unwrap_or_default();
+    let options = options::plan_options(request, &mut contexts, context_time)?;
+    Ok((contexts, options))
+}
+
 /// A build that only has to be carried out.
-struct Prepared {
-    text: Arc<DockerfileText>,
-    warnings: Vec<Finding>,
+pub(crate) struct Prepared {
+    pub(crate) text: Arc<DockerfileText>,
+    pub(crate) warnings: Vec<Finding>,
+    pub(crate) notes: Vec<Finding>,
     contexts: Contexts,
     session: Session,
     plan: Plan,
@@ -121,7 +146,7 @@ struct Prepared {
 }
 
 /// Parses the text; gives the tree and the parser's warnings.
-fn parse(text: &Arc<DockerfileText>) -> Result<(Dockerfile, Vec<Finding>), BuildError> {
+pub(crate) fn parse(text: &Arc<DockerfileText>) -> Result<(Dockerfile, Vec<Finding>), BuildError> {
     let parsed = parser::parse(&text.text);
     let (errors, warnings): (Vec<_>, Vec<_>) =
         parsed.diagnostics.into_iter().partition(|diagnostic| diagnostic.severity == Severity::Error);
@@ -146,36 +171,34 @@ impl Planning<'_> {
     async fn run(&self, session: &Session, progress: &Progress) -> Result<Plan, BuildError> {
         let mut pins = Pins::default();
         loop {
-            match planner::plan(self.dockerfile, self.options, &pins).map_err(|error| self.error(&error))? {
+            match planner::plan(self.dockerfile, self.options, &pins)
+                .map_err(|error| findings::of_plan(self.text, &error, self.warnings))?
+            {
                 Planned::Ready(plan) => return Ok(*plan),
-                Planned::Needs(names) => {
+                Planned::Needs(Needs { names, warnings }) => {
                     let list: Vec<String> = names.iter().map(ToString::to_string).collect();
                     let step = progress.begin(format!("[internal] load metadata for {}", list.join(", ")));
-                    pins.extend(step.end(session.pin(names).await).map_err(|error| BuildError::Pin {
-                        name: error.name.to_string(),
-                        location: self.location(&error.name.to_string()),
-                        source: Arc::new(error),
-                    })?);
+                    let pinned = step.end(session.pin(names).await);
+                    pins.extend(pinned.map_err(|error| self.pin_error(error, &warnings))?);
                 }
             }
         }
     }
 
-    fn error(&self, error: &PlanError) -> BuildError {
-        let findings = error.problems.iter().map(Finding::from).collect();
-        let planned = error.warnings.iter().map(Finding::from);
-        let warnings = self.warnings.iter().cloned().chain(planned).collect();
-        BuildError::Dockerfile { dockerfile: Arc::clone(self.text), findings, warnings }
+    fn pin_error(&self, error: PinError, warnings: &[Remark]) -> BuildError {
+        let name = error.name.to_string();
+        BuildError::Pin {
+            location: self.location(&name),
+            similar: planner::similar_base(self.dockerfile, short_name(&name)),
+            warnings: findings::joined(self.warnings, warnings),
+            source: Arc::new(error),
+            name,
+        }
     }
 
     /// The first FROM that has the name as it is written, or another instruction that mentions it.
     fn location(&self, name: &str) -> Option<Location> {
-        let written = name.split(' ').next().unwrap_or(name);
-        let short = written
-            .strip_prefix("docker.io/library/")
-            .or(written.strip_prefix("docker.io/"))
-            .unwrap_or(written);
-        let short = short.strip_suffix(":latest").unwrap_or(short);
+        let short = short_name(name);
         let instructions = self.dockerfile.stages.iter().flat_map(|stage| {
             let from = std::iter::once((&stage.from.text, stage.from.span));
             from.chain(stage.instructions.iter().map(|instruction| (&instruction.text, instruction.span)))
@@ -183,6 +206,14 @@ impl Planning<'_> {
         let span = instructions.into_iter().find(|(text, _)| text.contains(short)).map(|(_, span)| span)?;
         Some(Location { dockerfile: Arc::clone(self.text), span })
     }
+}
+
+/// An image as people write it: without the registry and the tag that are meant if nothing is said.
+fn short_name(name: &str) -> &str {
+    let written = name.split(' ').next().unwrap_or(name);
+    let short =
+        written.strip_prefix("docker.io/library/").or(written.strip_prefix("docker.io/")).unwrap_or(written);
+    short.strip_suffix(":latest").unwrap_or(short)
 }
 
 /// What is solved, and what a report of a failure needs.
@@ -246,6 +277,8 @@ impl Solving<'_> {
             label: step.map(|step| step.label.clone()).unwrap_or_default(),
             location,
             log_tail: progress.tail(vertex),
+            warnings: Vec::new(),
+            notes: Vec::new(),
             cause,
             source: Arc::new(error) as Source,
         }))

@@ -76,6 +76,10 @@ pub enum BuildError {
         name: String,
         /// Where the Dockerfile has it.
         location: Option<Location>,
+        /// A stage or image whose name is nearly that.
+        similar: Option<String>,
+        /// The warnings of the rules for Dockerfiles until then.
+        warnings: Vec<Finding>,
         /// Why not.
         #[source]
         source: Source,
@@ -103,7 +107,13 @@ pub enum BuildError {
 impl BuildError {
     /// An error about a name that no instruction of the Dockerfile has.
     pub(crate) fn unpinned(error: executor::PinError) -> Self {
-        Self::Pin { name: error.name.to_string(), location: None, source: Arc::new(error) }
+        Self::Pin {
+            name: error.name.to_string(),
+            location: None,
+            similar: None,
+            warnings: Vec::new(),
+            source: Arc::new(error),
+        }
     }
 
     /// An error around the steps.
@@ -129,6 +139,10 @@ pub struct StepError {
     pub location: Option<Location>,
     /// The last lines of its output.
     pub log_tail: Vec<String>,
+    /// The warnings of the rules for Dockerfiles.
+    pub warnings: Vec<Finding>,
+    /// Their notes.
+    pub notes: Vec<Finding>,
     /// What is known of the cause, beside the error itself.
     pub cause: Option<StepCause>,
     /// What went wrong.

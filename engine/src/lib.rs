@@ -3,6 +3,8 @@
 //! - [`engine`]: [`Engine`], the open state
 //! - [`request`]: what a build is asked for
 //! - [`build`](Engine::build): the story of a build
+//! - [`check`](Engine::check), [`outline`](Engine::outline), [`targets`](Engine::targets): what a Dockerfile
+//!   says of itself
 //! - [`event`]: what it tells while it runs
 //! - [`outcome`]: what it ends with
 //! - [`error`]: why it failed
@@ -13,11 +15,14 @@
 //!
 //! Inside: `contexts` (what is read from the host), `options` (from the request to the options of
 //! planner and executor), `progress` (from vertices to steps), `missing` (why a source is not there),
-//! `frontend` (which language the file is in), `findings`, `changes` and `export`.
+//! `frontend` (which language the file is in), `advice` (the lint rules about files), `findings`,
+//! `changes` and `export`.
 #![forbid(unsafe_code)]
 
+mod advice;
 pub mod archive;
 mod build;
+mod call;
 mod changes;
 mod contexts;
 pub mod engine;
@@ -39,7 +44,7 @@ pub mod run;
 pub use engine::{Engine, EngineConfig, OpenError};
 pub use error::{BuildError, IgnoreRule, MissingSource, StepCause, StepError};
 pub use event::{Event, EventReceiver, Events, StepNumber, StepResult, Stream};
-pub use outcome::{BuiltImage, Checked, DockerfileText, Finding, Location, Outcome};
+pub use outcome::{BuiltImage, Checked, DockerfileText, Finding, Location, Outcome, Outlined, Targets};
 pub use request::{BuildRequest, Export};
 
 /// Values of other crates that are part of this interface.

@@ -9,7 +9,7 @@ use planner::options::is_proxy_variable;
 use planner::{ContextTime, Entitlement, MainContext, Plan, PlanOptions};
 use runtime::surroundings::ExtraHost;
 
-use crate::contexts::Contexts;
+use crate::contexts::{Contexts, IgnoreFile};
 use crate::error::BuildError;
 use crate::request::{BuildRequest, Bypass, Context, DefaultNetwork, NamedContext};
 
@@ -38,7 +38,7 @@ pub(crate) fn plan_options(
         }
     };
     options.context_time = context_time;
-    options.ignore = contexts.ignore.as_ref().map(|file| file.rules.clone());
+    options.ignore = contexts.ignore.as_ref().map(IgnoreFile::named);
     options.network = match request.network {
         DefaultNetwork::Default => NetworkMode::Default,
         DefaultNetwork::None => NetworkMode::None,

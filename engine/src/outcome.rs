@@ -4,6 +4,10 @@ use std::sync::Arc;
 
 use image::{Descriptor, ImageId, Platform, Reference};
 use parser::Span;
+pub use planner::outline::{Outline, OutlineArgument, OutlineMount, StageListing};
+pub use planner::{Level, Rule};
+
+use crate::error::BuildError;
 
 /// A build that succeeded.
 #[derive(Clone, Debug)]
@@ -14,17 +18,41 @@ pub struct Outcome {
     pub images: Vec<BuiltImage>,
     /// The names they were given.
     pub tags: Vec<Reference>,
-    /// What the rules for Dockerfiles have to say.
+    /// The warnings of the rules for Dockerfiles.
     pub warnings: Vec<Finding>,
+    /// Their notes.
+    pub notes: Vec<Finding>,
 }
 
-/// A Dockerfile that was checked and can be built.
+/// A Dockerfile that was checked.
 #[derive(Clone, Debug)]
 pub struct Checked {
     /// The Dockerfile, for excerpts.
     pub dockerfile: Arc<DockerfileText>,
-    /// What the rules for Dockerfiles have to say, in the order of the text.
-    pub findings: Vec<Finding>,
+    /// The warnings of the rules for Dockerfiles, in the order of the text.
+    pub warnings: Vec<Finding>,
+    /// Their notes, in the order of the text; none where there is an error.
+    pub notes: Vec<Finding>,
+    /// Why it cannot be built.
+    pub error: Option<BuildError>,
+}
+
+/// What a target can be given.
+#[derive(Clone, Debug)]
+pub struct Outlined {
+    /// The Dockerfile.
+    pub dockerfile: Arc<DockerfileText>,
+    /// What its target can be given.
+    pub outline: Outline,
+}
+
+/// The targets of a Dockerfile.
+#[derive(Clone, Debug)]
+pub struct Targets {
+    /// The Dockerfile.
+    pub dockerfile: Arc<DockerfileText>,
+    /// Its stages, in the order of the text.
+    pub stages: Vec<StageListing>,
 }
 
 /// One image of a build.
@@ -56,13 +84,11 @@ pub struct Location {
     pub span: Span,
 }
 
-/// Something to say about the Dockerfile: an error, or the warning of a rule.
+/// Something to say about the Dockerfile: an error, or a warning or note of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The name of the rule, if it is a warning.
-    pub rule: Option<&'static str>,
-    /// Where the rule is explained.
-    pub url: Option<String>,
+    /// The rule, if one has found it.
+    pub rule: Option<Rule>,
     /// One line.
     pub message: String,
     /// The instruction that it is about; none if it is about the build's options.

@@ -37,6 +37,7 @@ pub use error::{ExecuteError, PinError};
 pub use exec::error::ExecError;
 pub use executor::{Executor, ExecutorParts, PulledImage};
 pub use file::error::{FileError, MissingPath};
+pub use file::similar::similar;
 pub use output::Output;
 pub use session::{
     DefaultNetwork, ImagePolicy, SecretError, SecretSource, SecretValue, Session, SessionOptions,

@@ -106,9 +106,9 @@ impl IgnoreFile {
         verdict
     }
 
-    /// Judges a path on its own, going through the directories above it.
+    /// Judges a path on its own, cleaned, going through the directories above it. A slash at its start is
+    /// part of it, so that it is below the directory without a name.
     pub fn judge_path(&self, path: &str) -> Verdict {
-        let path = path.trim_matches('/');
         let directories = path.match_indices('/').map(|(at, _)| &path[..at]);
         let above = directories.fold(None, |parent, directory| Some(self.judge(directory, parent.as_ref())));
         self.judge(path, above.as_ref())

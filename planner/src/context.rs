@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use image::platform::PlatformError;
 use image::reference::ReferenceError;
 use image::{Platform, Reference};
+use parser::ignore::{IgnoreFile, Rule};
 
 use crate::remote::GitReference;
 
@@ -17,6 +18,27 @@ pub enum MainContext {
     Directory,
     /// There is none, as when the Dockerfile alone comes from standard input.
     Empty,
+}
+
+/// The ignore file of the main context.
+#[derive(Clone, Debug)]
+pub struct IgnoreRules {
+    /// How messages call it.
+    pub name: String,
+    /// Its rules.
+    pub file: IgnoreFile,
+}
+
+impl IgnoreRules {
+    /// Whether a rule takes back what earlier ones left out.
+    pub(crate) fn has_exceptions(&self) -> bool {
+        self.file.rules().iter().any(|rule| rule.is_exception)
+    }
+
+    /// Where a rule stands, and what it says: `.dockerignore:3: src`.
+    pub fn place(&self, rule: &Rule) -> String {
+        format!("{}:{}: {}", self.name, rule.line, rule.written)
+    }
 }
 
 /// What a named context is.

@@ -23,7 +23,7 @@ use std::fmt::Write as _;
 use graph::{Name, VertexId};
 use parser::LineIndex;
 
-use crate::lint::Warning;
+use crate::lint::Remark;
 use crate::{Plan, Problem, Target};
 
 /// A plan as text; `lines` is the Dockerfile that it was made from.
@@ -60,6 +60,7 @@ pub fn plan(plan: &Plan, lines: &LineIndex<'_>) -> String {
         let _ = writeln!(text, "\nsource date epoch {seconds}");
     }
     text.push_str(&warnings(&plan.warnings, lines));
+    text.push_str(&remarks("notes", &plan.notes, lines));
     text
 }
 
@@ -106,13 +107,19 @@ pub fn problems(problems: &[Problem], lines: &LineIndex<'_>) -> String {
     text
 }
 
-/// Findings of lint rules as text; nothing if there are none.
-pub fn warnings(warnings: &[Warning], lines: &LineIndex<'_>) -> String {
-    let mut text = String::new();
-    for warning in warnings {
-        let heading = if text.is_empty() { "\nwarnings\n" } else { "" };
-        let line = lines.line(warning.span.start);
-        let _ = writeln!(text, "{heading}  {}: {} (line {line})", warning.rule.name(), warning.message);
+/// Warnings of lint rules as text; nothing if there are none.
+pub fn warnings(warnings: &[Remark], lines: &LineIndex<'_>) -> String {
+    remarks("warnings", warnings, lines)
+}
+
+fn remarks(heading: &str, remarks: &[Remark], lines: &LineIndex<'_>) -> String {
+    if remarks.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n{heading}\n");
+    for remark in remarks {
+        let line = lines.line(remark.span.start);
+        let _ = writeln!(text, "  {}: {} (line {line})", remark.rule.name(), remark.message);
     }
     text
 }

@@ -13,7 +13,7 @@ use parser::instruction::MountError;
 use parser::word::ExpandError;
 
 pub use crate::lint::options::CheckOptionsError;
-use crate::lint::{Rule, Warning};
+use crate::lint::{Remark, Rule};
 pub use crate::lower::PortError;
 use crate::options::Entitlement;
 use crate::remote::GitReferenceError;
@@ -23,8 +23,8 @@ use crate::remote::GitReferenceError;
 pub struct PlanError {
     /// What is wrong, in the order in which it was found.
     pub problems: Vec<Problem>,
-    /// What the lint rules found until then.
-    pub warnings: Vec<Warning>,
+    /// The warnings of the lint rules until then.
+    pub warnings: Vec<Remark>,
 }
 
 impl fmt::Display for PlanError {

@@ -13,7 +13,7 @@
 //! - [`outline`]: what a Dockerfile offers its users, without pins
 //! - [`dump`]: the readable form of a plan
 //! - [`error`]: all that can be wrong, with its place ([`PlanError`])
-//! - [`lint`]: the rules, one file each ([`Warning`], [`Rule`])
+//! - [`lint`]: the rules, one file each ([`Remark`], [`Rule`])
 //!
 //! Inside, in the order in which a Dockerfile goes through them: `scope` (arguments of FROM lines),
 //! `epoch` (`SOURCE_DATE_EPOCH`), `stages` (what is based on what, and what is needed), `external`
@@ -48,11 +48,11 @@ mod suggest;
 #[cfg(test)]
 mod testing;
 
-pub use context::{MainContext, NamedContext, NamedContexts};
+pub use context::{IgnoreRules, MainContext, NamedContext, NamedContexts};
 pub use error::{Fault, PlanError, Problem};
-pub use lint::{Rule, Warning};
+pub use lint::{Level, LocalSource, Remark, Rule};
 pub use options::{ContextTime, Entitlement, PlanOptions, StageSelection};
-pub use plan::{BaseImage, LayerOrigin, Plan, Planned, Target, plan};
+pub use plan::{BaseImage, LayerOrigin, Needs, Plan, Planned, Target, plan};
 pub use remote_tree::{RemoteTree, TreePlan};
 pub use steps::{Position, Step, Steps};
 pub use suggest::similar_base;

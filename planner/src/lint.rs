@@ -1,30 +1,38 @@
 //! Lint: what a Dockerfile says that builds, but hardly means what its author wanted.
 //!
-//! The rules, their names and their messages are those of `BuildKit`'s build checks. There is one
+//! Most rules, their names and their messages are those of `BuildKit`'s build checks, and give
+//! warnings. The others are our own and give notes, which count for nothing ([`Level`]). There is one
 //! file a rule, which holds the condition and its tests. Rules about how the file is written look
 //! at the syntax tree of the whole file, used or not (`check_text`); rules about values are
-//! called while a stage is lowered, so they see what the instruction sees.
+//! called while a stage is lowered, so they see what the instruction sees. Rules about files of the
+//! context are the engine's: for them there are [`LocalSource`]s.
 //!
 //! Which rules apply is decided in three places, see `options`: the build argument
 //! `BUILDKIT_DOCKERFILE_CHECK` or else the directive `# check=`, and a comment of that form above
-//! an instruction, for that instruction.
+//! an instruction, for that instruction. `skip` holds for warnings and notes, `error` for warnings.
 
+mod local_source;
 pub(crate) mod options;
 mod rule;
 
+pub(crate) mod arg_busts_cache;
 pub(crate) mod consistent_instruction_casing;
 pub(crate) mod copy_ignored_file;
+pub(crate) mod crlf_script;
 pub(crate) mod duplicate_stage_name;
+pub(crate) mod excluded_source;
 pub(crate) mod expose_invalid_format;
 pub(crate) mod expose_proto_casing;
 pub(crate) mod from_as_casing;
 pub(crate) mod from_platform_flag_const_disallowed;
+pub(crate) mod heredoc_without_errexit;
 pub(crate) mod invalid_base_image_platform;
 pub(crate) mod invalid_default_arg_in_from;
 pub(crate) mod invalid_definition_description;
 pub(crate) mod json_args_recommended;
 pub(crate) mod legacy_key_value_format;
 pub(crate) mod maintainer_deprecated;
+pub(crate) mod malformed_json_form;
 pub(crate) mod multiple_instructions_disallowed;
 pub(crate) mod no_empty_continuation;
 pub(crate) mod redundant_target_platform;
@@ -39,13 +47,14 @@ use indexmap::IndexSet;
 use parser::ast::Comment;
 use parser::{Dockerfile, Span};
 
-pub use rule::Rule;
+pub use local_source::LocalSource;
+pub use rule::{Level, Rule};
 
 use options::CheckOptions;
 
-/// One finding of a rule.
+/// One finding of a rule: a warning or a note, as the rule has it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Warning {
+pub struct Remark {
     /// The rule.
     pub rule: Rule,
     /// One line; names the values that the rule is about.
@@ -63,13 +72,13 @@ pub struct Warning {
 pub(crate) struct Linter {
     file: CheckOptions,
     effective: CheckOptions,
-    warnings: IndexSet<Warning>,
+    remarks: IndexSet<Remark>,
 }
 
 impl Linter {
     /// A linter with the options of the file.
     pub(crate) fn new(options: CheckOptions) -> Self {
-        Self { file: options.clone(), effective: options, warnings: IndexSet::new() }
+        Self { file: options.clone(), effective: options, remarks: IndexSet::new() }
     }
 
     /// What is reported from now on belongs to an instruction with these comments above it.
@@ -85,26 +94,44 @@ impl Linter {
     /// Adds a finding with a hint, unless its rule does not apply here.
     pub(crate) fn report_with_help(&mut self, rule: Rule, span: Span, message: String, help: Option<String>) {
         if self.effective.applies(rule) {
-            self.warnings.insert(Warning { rule, message, span, help });
+            self.remarks.insert(Remark { rule, message, span, help });
         }
     }
 
-    /// The rules that were violated, if the file's options make an error of that.
+    /// The options that hold for what is reported now.
+    pub(crate) fn options(&self) -> &CheckOptions {
+        &self.effective
+    }
+
+    /// The rules of which there are warnings, if the file's options make an error of that.
     pub(crate) fn violations(&self) -> Option<Vec<Rule>> {
         let mut rules = Vec::new();
-        for warning in &self.warnings {
-            if !rules.contains(&warning.rule) {
-                rules.push(warning.rule);
+        for rule in self.of_level(Level::Warning).map(|remark| remark.rule) {
+            if !rules.contains(&rule) {
+                rules.push(rule);
             }
         }
         (self.file.fails_the_build() && !rules.is_empty()).then_some(rules)
     }
 
-    /// All findings, in the order of the text.
-    pub(crate) fn into_warnings(self) -> Vec<Warning> {
-        let mut warnings: Vec<Warning> = self.warnings.into_iter().collect();
-        warnings.sort_by_key(|warning| warning.span.start);
-        warnings
+    /// The warnings so far, in the order of the text.
+    pub(crate) fn warnings(&self) -> Vec<Remark> {
+        self.sorted(Level::Warning)
+    }
+
+    /// The notes so far, in the order of the text.
+    pub(crate) fn notes(&self) -> Vec<Remark> {
+        self.sorted(Level::Note)
+    }
+
+    fn sorted(&self, level: Level) -> Vec<Remark> {
+        let mut remarks: Vec<Remark> = self.of_level(level).cloned().collect();
+        remarks.sort_by_key(|remark| remark.span.start);
+        remarks
+    }
+
+    fn of_level(&self, level: Level) -> impl Iterator<Item = &Remark> {
+        self.remarks.iter().filter(move |remark| remark.rule.level() == level)
     }
 }
 
@@ -128,19 +155,57 @@ pub(crate) fn check_text(linter: &mut Linter, dockerfile: &Dockerfile) {
 }
 
 #[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn linter(options: &str) -> Linter {
+        let mut linter = Linter::new(CheckOptions::parse(options).unwrap());
+        for rule in [Rule::CrlfScript, Rule::FromAsCasing, Rule::CrlfScript, Rule::StageNameCasing] {
+            linter.report(rule, Span::new(0, 1), String::new());
+        }
+        linter
+    }
+
+    #[test]
+    fn notes_are_no_violations() {
+        let strict = linter("error=true");
+        assert_eq!(strict.violations(), Some(vec![Rule::FromAsCasing, Rule::StageNameCasing]));
+        assert_eq!((strict.warnings().len(), strict.notes().len()), (2, 1), "equal findings are one");
+        assert_eq!(linter("skip=FromAsCasing,StageNameCasing;error=true").violations(), None);
+        assert_eq!(linter("").violations(), None);
+    }
+
+    #[test]
+    fn notes_are_skipped_as_warnings_are() {
+        assert!(linter("skip=CrlfScript").notes().is_empty());
+        assert!(linter("skip=all").notes().is_empty());
+    }
+}
+
+#[cfg(test)]
 pub(crate) mod testing {
     //! A Dockerfile in, the findings of one rule out.
 
+    use parser::ignore::IgnoreFile;
+
     use super::Rule;
+    use crate::context::IgnoreRules;
+
+    /// The rules of a `.dockerignore` with this text.
+    pub(crate) fn ignore_rules(text: &str) -> IgnoreRules {
+        let (file, diagnostics) = IgnoreFile::parse(text);
+        assert!(diagnostics.is_empty(), "{diagnostics:?}");
+        IgnoreRules { name: ".dockerignore".to_owned(), file }
+    }
 
     /// The messages of `rule` for a text, each behind the number of its line, when no argument is
     /// given and every image is an empty one.
     pub(crate) fn findings(rule: Rule, text: &str) -> Vec<String> {
         let lines = parser::LineIndex::new(text);
-        crate::testing::warnings(text)
+        crate::testing::remarks(text, &crate::testing::options())
             .into_iter()
-            .filter(|warning| warning.rule == rule)
-            .map(|warning| format!("{}: {}", lines.line(warning.span.start), warning.message))
+            .filter(|remark| remark.rule == rule)
+            .map(|remark| format!("{}: {}", lines.line(remark.span.start), remark.message))
             .collect()
     }
 }

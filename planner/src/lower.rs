@@ -40,6 +40,7 @@ use crate::context::MainContext;
 use crate::environment::Environment;
 use crate::error::{Fault, Problem};
 use crate::external;
+use crate::lint::arg_busts_cache::Mentions;
 use crate::lint::{invalid_base_image_platform, undefined_var};
 use crate::plan::Planner;
 use crate::scope::{self, GlobalScope};
@@ -53,6 +54,7 @@ pub(crate) fn stages<'a>(
     scope: &GlobalScope,
     needed: &BTreeSet<StageId>,
 ) -> Option<Vec<Option<StageState>>> {
+    let mentions = Mentions::of(&planner.dockerfile.stages);
     let mut done: Vec<Option<StageState>> = Vec::new();
     done.resize_with(table.stages().len(), || None);
     for id in needed {
@@ -62,6 +64,7 @@ pub(crate) fn stages<'a>(
             done[id.0] = Some(state);
             continue;
         }
+        mentions.check(&mut planner.linter, id.0, &planner.options.build_args, &scope.values);
         let mut lowering = Lowering {
             planner,
             table,
@@ -133,6 +136,8 @@ fn based_on_image(
     planner.steps.insert(found.tree, Step { label, span: Some(stage.span()), position });
     let Some((name, pin)) = found.image else { return Some(StageState::empty(found.tree, platform)) };
     if found.context.is_none() {
+        // As BuildKit has it, a comment above FROM does not switch this rule off.
+        planner.linter.enter(&[]);
         let actual = pin.config.platform();
         invalid_base_image_platform::check(&mut planner.linter, written, platform, &actual, stage.span());
     }

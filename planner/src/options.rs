@@ -7,9 +7,8 @@ use graph::exec::{NetworkMode, Ulimit};
 use graph::name::TimedSource;
 use image::Platform;
 use parser::go::parse_bool;
-use parser::ignore::IgnoreFile;
 
-use crate::context::{MainContext, NamedContexts};
+use crate::context::{IgnoreRules, MainContext, NamedContexts};
 
 /// What a build is asked for, beside the Dockerfile: the flags of `build` that shape the plan.
 ///
@@ -35,7 +34,7 @@ pub struct PlanOptions {
     /// What COPY and ADD read from.
     pub main_context: MainContext,
     /// The ignore file of the main context, if it is a local directory that has one.
-    pub ignore: Option<IgnoreFile>,
+    pub ignore: Option<IgnoreRules>,
     /// `--network`: what RUN reaches unless it says otherwise.
     pub network: NetworkMode,
     /// The host name that RUN sees; none is `buildkitsandbox`, as in `BuildKit`.

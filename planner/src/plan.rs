@@ -14,13 +14,14 @@ use std::collections::BTreeSet;
 
 use graph::{Graph, Name, Pins, VertexId};
 use image::{Digest, ImageConfig, Platform};
+use indexmap::IndexSet;
 use parser::Dockerfile;
 
 use crate::environment::Environment;
 use crate::epoch;
 use crate::error::{Fault, PlanError, Problem};
 use crate::lint::options::CheckOptions;
-use crate::lint::{self, Linter, Warning};
+use crate::lint::{self, Linter, LocalSource, Remark};
 use crate::lower::{self, StageState};
 use crate::options::PlanOptions;
 use crate::scope::GlobalScope;
@@ -30,10 +31,20 @@ use crate::steps::Steps;
 /// What comes of planning.
 #[derive(Clone, Debug)]
 pub enum Planned {
-    /// Names that have to be pinned first: plan again with their pins added.
-    Needs(Vec<Name>),
+    /// Names have to be pinned first.
+    Needs(Needs),
     /// The plan.
     Ready(Box<Plan>),
+}
+
+/// What has to be pinned before there can be a plan: plan again with the pins added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Needs {
+    /// The names.
+    pub names: Vec<Name>,
+    /// The warnings of the lint rules until then, for a report of names that cannot be resolved. A
+    /// later plan has them too.
+    pub warnings: Vec<Remark>,
 }
 
 /// What a build does and what comes of it.
@@ -45,8 +56,12 @@ pub struct Plan {
     pub targets: Vec<Target>,
     /// What users see of the vertices.
     pub steps: Steps,
-    /// What the lint rules found, in the order of the text.
-    pub warnings: Vec<Warning>,
+    /// The warnings of the lint rules, in the order of the text.
+    pub warnings: Vec<Remark>,
+    /// Their notes.
+    pub notes: Vec<Remark>,
+    /// The sources of COPY and ADD in the main context, for the rules that look at files.
+    pub local_sources: Vec<LocalSource>,
     /// Vertices that run even if their results are known (`--no-cache-filter`).
     pub uncached: BTreeSet<VertexId>,
     /// The time of everything that is made, in seconds since 1970, if `SOURCE_DATE_EPOCH` gives it.
@@ -118,7 +133,7 @@ pub(crate) fn survey<T>(
     let mut planner = Planner::new(dockerfile, options, &pins)?;
     match planner.surveyed(look) {
         Some(found) => Ok(found),
-        None => Err(PlanError { problems: planner.problems, warnings: planner.linter.into_warnings() }),
+        None => Err(PlanError { problems: planner.problems, warnings: planner.linter.warnings() }),
     }
 }
 
@@ -145,6 +160,7 @@ pub(crate) struct Planner<'a> {
     pub(crate) steps: Steps,
     pub(crate) uncached: BTreeSet<VertexId>,
     pub(crate) linter: Linter,
+    pub(crate) local_sources: IndexSet<LocalSource>,
     problems: Vec<Problem>,
     needs: Vec<Name>,
     source_date_epoch: Option<i64>,
@@ -164,6 +180,7 @@ impl<'a> Planner<'a> {
             steps: Steps::default(),
             uncached: BTreeSet::new(),
             linter: Linter::new(check),
+            local_sources: IndexSet::new(),
             problems: Vec::new(),
             needs: Vec::new(),
             source_date_epoch: None,
@@ -217,14 +234,14 @@ impl<'a> Planner<'a> {
     fn finish(self, targets: Vec<Target>) -> Result<Planned, PlanError> {
         let mut problems = self.problems;
         if problems.is_empty() && !self.needs.is_empty() {
-            return Ok(Planned::Needs(self.needs));
+            return Ok(Planned::Needs(Needs { names: self.needs, warnings: self.linter.warnings() }));
         }
         if problems.is_empty()
             && let Some(rules) = self.linter.violations()
         {
             problems.push(Problem::of_options(Fault::Lint(rules)));
         }
-        let warnings = self.linter.into_warnings();
+        let warnings = self.linter.warnings();
         if !problems.is_empty() {
             return Err(PlanError { problems, warnings });
         }
@@ -233,6 +250,8 @@ impl<'a> Planner<'a> {
             targets,
             steps: self.steps,
             warnings,
+            notes: self.linter.notes(),
+            local_sources: self.local_sources.into_iter().collect(),
             uncached: self.uncached,
             source_date_epoch: self.source_date_epoch,
         })))

@@ -7,7 +7,7 @@ use graph::{Name, Pin, Pins};
 use image::{DiffId, Digest, History, ImageConfig, Platform};
 use parser::Dockerfile;
 
-use crate::{PlanError, PlanOptions, Planned, Warning, plan};
+use crate::{Needs, PlanError, PlanOptions, Planned, Remark, plan};
 
 /// A text parsed; a test has no business with one that is wrong.
 pub(crate) fn parse(text: &str) -> Dockerfile {
@@ -32,7 +32,7 @@ pub(crate) fn plan_with_fake_pins(
     loop {
         match plan(dockerfile, options, &pins) {
             Ok(Planned::Ready(plan)) => return (rounds, Ok(plan)),
-            Ok(Planned::Needs(names)) => {
+            Ok(Planned::Needs(Needs { names, .. })) => {
                 assert!(rounds.len() < 4, "asked for {names:?} after {rounds:?}");
                 pins.extend(names.iter().map(|name| (name.clone(), fake_pin(name))));
                 rounds.push(names);
@@ -42,10 +42,10 @@ pub(crate) fn plan_with_fake_pins(
     }
 }
 
-/// What the lint rules find in a text.
-pub(crate) fn warnings(text: &str) -> Vec<Warning> {
-    match plan_with_fake_pins(&parse(text), &options()).1 {
-        Ok(plan) => plan.warnings,
+/// What the lint rules find in a text: warnings, then notes.
+pub(crate) fn remarks(text: &str, options: &PlanOptions) -> Vec<Remark> {
+    match plan_with_fake_pins(&parse(text), options).1 {
+        Ok(plan) => plan.warnings.into_iter().chain(plan.notes).collect(),
         Err(error) => error.warnings,
     }
 }

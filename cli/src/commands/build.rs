@@ -1,6 +1,6 @@
 //! `builder build`.
 
-mod check;
+mod call;
 mod context;
 mod limits;
 mod metadata;
@@ -11,6 +11,8 @@ mod session;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+use call::Call;
 
 use super::Session;
 use crate::progress::{self, Mode};
@@ -91,9 +93,22 @@ pub(crate) struct BuildArgs {
     /// What RUN steps may ask for: network.host, security.insecure (repeatable)
     #[arg(long, value_name = "ENTITLEMENT", value_delimiter = ',')]
     allow: Vec<String>,
-    /// Check the Dockerfile by the rules for Dockerfiles, and build nothing
-    #[arg(long)]
-    check: bool,
+    /// What to do: "build", or without building "check", "outline", "targets" or
+    /// "subrequests.describe"; each with ",format=json", check with ",format=sarif" and ",ignorestatus" too
+    #[arg(long, alias = "print", value_name = "METHOD", default_value = "build", hide_default_value = true)]
+    call: String,
+    /// Check the Dockerfile by the rules for Dockerfiles; the same as --call=check
+    #[arg(
+        long,
+        value_name = "BOOLEAN",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_parser = boolean,
+        overrides_with = "call",
+        hide_possible_values = true
+    )]
+    check: Option<bool>,
     /// Print nothing but the id of the image
     #[arg(short = 'q', long)]
     quiet: bool,
@@ -109,12 +124,13 @@ pub(crate) fn run(arguments: BuildArgs, session: &Session<'_>) -> Result<ExitCod
     let mode = if arguments.quiet { Mode::Quiet } else { Mode::choose(arguments.progress, environment) };
     let iidfile = arguments.iidfile.as_deref().map(|path| environment.absolute(path));
     let metadata_file = arguments.metadata_file.as_deref().map(|path| environment.absolute(path));
-    let check = arguments.check;
+    let call = if arguments.check == Some(true) { "check" } else { arguments.call.as_str() };
+    let call = Call::parse(call)?;
     let request = arguments.into_request(environment, io::stdin())?;
 
     let engine = session.engine()?;
-    if check {
-        return check::run(&engine, request, environment);
+    if let Some(call) = call {
+        return call.run(&engine, request, environment);
     }
     let building =
         progress::show(mode, environment, async |events| Ok(engine.build(request, events).await?));
@@ -134,4 +150,9 @@ pub(crate) fn run(arguments: BuildArgs, session: &Session<'_>) -> Result<ExitCod
         report::print_warnings(&outcome);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A truth value as docker's flags take it.
+fn boolean(text: &str) -> Result<bool, &'static str> {
+    parser::go::parse_bool(text).ok_or("not a boolean")
 }

@@ -95,6 +95,9 @@ fn a_source_that_is_misspelled() {
 #[test]
 fn a_source_that_is_ignored() {
     assert_complaint!("FROM busybox\nCOPY secret.key /\n", &[], @r#"
+    1 warning found:
+     - CopyIgnoredFile: Attempting to Copy file "secret.key" that is excluded by .dockerignore (line 2)
+
     Dockerfile:2
     --------------------
        1 |     FROM busybox

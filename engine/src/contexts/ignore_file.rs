@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parser::ignore;
+use planner::IgnoreRules;
 
 use crate::error::BuildError;
 use crate::request::DockerfileSource;
@@ -39,6 +40,12 @@ impl IgnoreFile {
     /// Reads `.dockerignore` in a directory.
     pub(super) fn of_directory(directory: &Path) -> Result<Option<Self>, BuildError> {
         Self::read(&directory.join(".dockerignore"))
+    }
+
+    /// The rules under the name that messages call the file by.
+    pub(crate) fn named(&self) -> IgnoreRules {
+        let name = self.path.file_name().unwrap_or(self.path.as_os_str());
+        IgnoreRules { name: name.display().to_string(), file: self.rules.clone() }
     }
 
     fn read(path: &Path) -> Result<Option<Self>, BuildError> {

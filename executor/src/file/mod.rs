@@ -13,7 +13,7 @@ pub(crate) mod copy;
 pub mod error;
 pub(crate) mod make_directory;
 pub(crate) mod ownership;
-mod similar;
+pub(crate) mod similar;
 pub(crate) mod sources;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! Did-you-mean for files: what a tree has under nearly the name that a copy asked for.
 
+use image::pattern::NamePattern;
 use store::{Tree, TreePath};
 
 /// How many entries are looked at for a similar name.
@@ -7,14 +8,15 @@ const MOST_ENTRIES: usize = 20_000;
 /// How many letters a similar name may differ in.
 const MOST_DIFFERENCES: usize = 3;
 
-/// The path of the tree that is nearest: the same name elsewhere, or nearly the same path.
-pub(crate) fn similar(tree: &Tree, wanted: &str) -> Option<String> {
-    let name = wanted.rsplit('/').next()?;
+/// The path of the tree that is nearest: the same name elsewhere, or nearly the same path. `wanted` may have
+/// wildcards.
+pub fn similar(tree: &Tree, wanted: &str) -> Option<String> {
+    let name = NamePattern::new(wanted.rsplit('/').next()?).ok()?;
     let mut best: Option<(usize, String)> = None;
     for entry in tree.walk(&tree.root().ok()?).take(MOST_ENTRIES) {
         let Ok(entry) = entry else { break };
         let Some(path) = text(entry.path()) else { continue };
-        let same_name = path.rsplit('/').next() == Some(name);
+        let same_name = path.rsplit('/').next().is_some_and(|last| name.matches(last.as_bytes()));
         let distance = if same_name { 1 } else { distance(&path, wanted) };
         if distance > 0
             && distance <= MOST_DIFFERENCES
@@ -30,13 +32,30 @@ fn text(path: &TreePath) -> Option<String> {
     std::str::from_utf8(path.as_bytes()).ok().filter(|path| !path.is_empty()).map(str::to_owned)
 }
 
-/// How many letters differ, case aside. Whatever is much longer or shorter is just more than
-/// [`MOST_DIFFERENCES`].
-fn distance(one: &str, other: &str) -> usize {
-    if one.len().abs_diff(other.len()) > MOST_DIFFERENCES * 4 {
+/// How many letters of a path differ from a pattern, case aside, where `*` stands for any letters of a name.
+/// Whatever is much longer or shorter is just more than [`MOST_DIFFERENCES`].
+fn distance(path: &str, pattern: &str) -> usize {
+    if !pattern.contains('*') && path.len().abs_diff(pattern.len()) > MOST_DIFFERENCES * 4 {
         return MOST_DIFFERENCES + 1;
     }
-    strsim::levenshtein(&one.to_lowercase(), &other.to_lowercase())
+    let (path, pattern) = (path.to_lowercase(), pattern.to_lowercase());
+    let pattern: Vec<char> = pattern.chars().collect();
+    // Levenshtein's table, a row at a time; what `*` takes costs nothing.
+    let mut row = vec![0];
+    for (column, expected) in pattern.iter().enumerate() {
+        row.push(row[column] + usize::from(*expected != '*'));
+    }
+    for (index, letter) in path.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], index + 1);
+        for (column, expected) in pattern.iter().enumerate() {
+            let is_star = *expected == '*';
+            let added = usize::from(!is_star || letter == '/');
+            let changed = diagonal + if is_star { added } else { usize::from(letter != *expected) };
+            diagonal = row[column + 1];
+            row[column + 1] = changed.min(row[column] + usize::from(!is_star)).min(diagonal + added);
+        }
+    }
+    row[pattern.len()]
 }
 
 #[cfg(test)]
@@ -49,6 +68,9 @@ mod tests {
         assert_eq!(distance("src/mian.c", "src/main.c"), 2);
         assert_eq!(distance("Makefile", "makefile"), 0);
         assert_eq!(distance("a", "abc"), 2);
+        assert_eq!(distance("a-long-name.js", "*.jss"), 1);
+        assert_eq!(distance("src/main.c", "scr/*.c"), 2);
+        assert!(distance("d/e/f/g/main.c", "*.c") > 3);
         assert!(distance("short", "something completely different") > 3);
     }
 }

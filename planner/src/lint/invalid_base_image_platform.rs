@@ -30,8 +30,7 @@ mod tests {
         let span = Span::new(0, 1);
         check(&mut linter, "busybox", &platform("linux/arm/v7"), &platform("linux/arm/v6"), span);
         check(&mut linter, "busybox", &platform("linux/amd64"), &platform("linux/arm64"), span);
-        let messages: Vec<String> =
-            linter.into_warnings().into_iter().map(|warning| warning.message).collect();
+        let messages: Vec<String> = linter.warnings().into_iter().map(|warning| warning.message).collect();
         assert_eq!(
             messages,
             [

@@ -9,7 +9,7 @@ use super::Rule;
 
 /// The options of a `# check=` directive, of a comment of that form, or of the build argument
 /// `BUILDKIT_DOCKERFILE_CHECK`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct CheckOptions {
     skip: Names,
     experimental: Names,
@@ -17,7 +17,7 @@ pub(crate) struct CheckOptions {
 }
 
 /// Some rules, by name; names that no rule has are no mistake, since rules come and go.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Names {
     all: bool,
     listed: BTreeSet<String>,
@@ -63,7 +63,8 @@ impl CheckOptions {
     pub(crate) fn with_comments(&self, comments: &[Comment]) -> Self {
         let directive = comments.iter().find_map(|comment| {
             let (key, value) = comment.text.split_once('=')?;
-            key.trim().eq_ignore_ascii_case("check").then(|| value.trim())
+            let is_check = key.trim().eq_ignore_ascii_case("check") && !value.trim().is_empty();
+            is_check.then(|| value.trim())
         });
         let first_word = directive.map(|value| value.split(' ').next().unwrap_or_default());
         match first_word.map(Self::parse) {

@@ -72,7 +72,7 @@ impl Lowering<'_, '_> {
                 Some(Remote::Git(git)) => self.add_repository(&mut sources, &git),
                 None if checksum.is_some() => return Err(Fault::ChecksumOfLocal),
                 None => {
-                    self.check_ignored("Add", path);
+                    self.check_local("Add", path, false);
                     let unpack = unpack(add.unpack.unwrap_or(true));
                     let context = self.main_context();
                     sources.push(context, source_pattern(path, false), unpack);

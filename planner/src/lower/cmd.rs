@@ -4,7 +4,7 @@ use parser::ast::{Cmd, CommandLine};
 
 use super::Lowering;
 use crate::go_text;
-use crate::lint::{json_args_recommended, multiple_instructions_disallowed};
+use crate::lint::{json_args_recommended, malformed_json_form, multiple_instructions_disallowed};
 
 impl Lowering<'_, '_> {
     /// `ArgsEscaped` is always set, which means something on Windows only.
@@ -26,6 +26,7 @@ impl Lowering<'_, '_> {
                 let shell_is_set = !self.state.config.config.shell.is_empty();
                 let (linter, keyword) = (&mut self.planner.linter, &self.current.keyword);
                 json_args_recommended::check(linter, keyword, shell_is_set, self.current.span);
+                malformed_json_form::check(linter, keyword, command, self.current.span);
                 self.state.with_shell(text)
             }
         }

@@ -4,14 +4,15 @@ use graph::file::{self, CopySource, Destination, ModeChange, Owner, Unpack};
 use graph::vertex::InputIndex;
 use graph::{Edge, FileOp, Op, VertexId};
 use image::{ImagePath, PathPattern};
-use parser::Word;
 use parser::ast::{Copy, CopySource as Written, InlineFile, Literal};
+use parser::heredoc::Heredoc;
 use parser::ignore::IgnoreFile;
+use parser::{Span, Word};
 
 use super::Lowering;
 use crate::error::Fault;
 use crate::external;
-use crate::lint::copy_ignored_file;
+use crate::lint::{LocalSource, copy_ignored_file, crlf_script, excluded_source};
 use crate::paths;
 use crate::remote::{GitReference, is_http_url};
 use crate::stages::Origin;
@@ -97,7 +98,7 @@ impl Lowering<'_, '_> {
                 Some(tree) => {
                     for path in &request.paths {
                         if origin.is_none() {
-                            self.check_ignored("Copy", path);
+                            self.check_local("Copy", path, request.parents);
                         }
                         sources.push(tree, source_pattern(path, request.parents), Unpack::Never);
                     }
@@ -141,17 +142,29 @@ impl Lowering<'_, '_> {
     }
 
     fn inline_file(&mut self, file: &InlineFile) -> Result<(String, String), Fault> {
+        let span = self.span_of(&file.heredoc);
+        crlf_script::check_file(&mut self.planner.linter, &file.heredoc, span);
         let environment = &self.state.environment;
         let expansion = file.heredoc.expand(|name| environment.get(name).map(str::to_owned))?;
         self.report_unset(expansion.unset.into_iter().collect());
         Ok((file.heredoc.name.clone(), expansion.text))
     }
 
-    /// Warns of a source that is no file of the context because it is ignored.
-    pub(super) fn check_ignored(&mut self, verb: &str, source: &str) {
+    /// Where a here-document is, for findings. That of a trigger does not stand in this file.
+    pub(super) fn span_of(&self, heredoc: &Heredoc) -> Span {
+        if self.current.is_trigger { self.current.span } else { heredoc.span }
+    }
+
+    /// Looks at a source in the main context, which an ignore file may exclude.
+    pub(super) fn check_local(&mut self, verb: &str, source: &str, parents: bool) {
+        let span = self.current.span;
         if let Some(ignore) = &self.planner.options.ignore {
-            copy_ignored_file::check(&mut self.planner.linter, verb, source, ignore, self.current.span);
+            copy_ignored_file::check(&mut self.planner.linter, verb, source, ignore, span);
+            excluded_source::check(&mut self.planner.linter, source, ignore, span);
         }
+        let options = self.planner.linter.options().clone();
+        let (written, pattern) = (source.to_owned(), source_pattern(source, parents).as_str().to_owned());
+        self.planner.local_sources.insert(LocalSource { written, pattern, parents, span, options });
     }
 
     /// Adds the vertex of a copy, or the two of one with `--link`: a layer of its own, and its

@@ -6,7 +6,7 @@ use parser::ast::{CommandLine, Healthcheck};
 
 use super::Lowering;
 use crate::go_text;
-use crate::lint::multiple_instructions_disallowed;
+use crate::lint::{malformed_json_form, multiple_instructions_disallowed};
 
 impl Lowering<'_, '_> {
     /// The check of the base is replaced as a whole: what is not given is not inherited.
@@ -19,6 +19,7 @@ impl Lowering<'_, '_> {
         match instruction {
             Healthcheck::None => check.test = vec!["NONE".to_owned()],
             Healthcheck::Probe(given) => {
+                malformed_json_form::check(linter, &self.current.keyword, &given.command, self.current.span);
                 check.test = match &given.command {
                     CommandLine::Shell(text) => vec!["CMD-SHELL".to_owned(), text.clone()],
                     CommandLine::Exec(args) => {

@@ -5,11 +5,13 @@ use std::fmt::Write as _;
 use graph::exec::{Mount, MountKind, NetworkMode, SecurityMode};
 use graph::{Edge, Exec, Op};
 use image::ImagePath;
+use parser::Span;
 use parser::ast::{CommandLine, Network, Run, RunCommand, Security};
 
 use super::Lowering;
 use super::mount::Mounts;
 use crate::error::Fault;
+use crate::lint::{crlf_script, heredoc_without_errexit, malformed_json_form};
 use crate::options::Entitlement;
 use crate::stages::Origin;
 
@@ -21,6 +23,7 @@ impl Lowering<'_, '_> {
         if let Some(device) = run.devices.first() {
             return Err(Fault::Device(device.name.clone()));
         }
+        self.check_command(run);
         let network = self.network(run.network)?;
         let security = self.security(run.security)?;
         let mut mounts = self.mounts(&run.mounts, origins)?;
@@ -61,6 +64,18 @@ impl Lowering<'_, '_> {
         self.advance(vertex, label);
         self.state.record_layer(history);
         Ok(())
+    }
+
+    fn check_command(&mut self, run: &Run) {
+        let spans: Vec<Span> = run.heredocs.iter().map(|heredoc| self.span_of(heredoc)).collect();
+        let (linter, shell) = (&mut self.planner.linter, &self.state.config.config.shell);
+        if let RunCommand::Line(line) = &run.command {
+            malformed_json_form::check(linter, &self.current.keyword, line, self.current.span);
+        }
+        for (heredoc, span) in run.heredocs.iter().zip(spans) {
+            heredoc_without_errexit::check(linter, run, shell, span);
+            crlf_script::check_command(linter, heredoc, span);
+        }
     }
 
     fn network(&self, asked: Network) -> Result<NetworkMode, Fault> {

@@ -13,7 +13,6 @@ use std::path::{Path, PathBuf};
 use graph::exec::NetworkMode;
 use image::Platform;
 use parser::LineIndex;
-use parser::ignore::IgnoreFile;
 
 use super::plan_with_fake_pins;
 use crate::context::NamedContext;
@@ -93,7 +92,9 @@ fn options(text: &str) -> PlanOptions {
             "--allow" if value == "network.host" => options.allowed.push(Entitlement::NetworkHost),
             "--allow" => options.allowed.push(Entitlement::SecurityInsecure),
             "--empty-context" => options.main_context = MainContext::Empty,
-            "--ignore" => options.ignore = Some(IgnoreFile::parse(&value.replace(',', "\n")).0),
+            "--ignore" => {
+                options.ignore = Some(crate::lint::testing::ignore_rules(&value.replace(',', "\n")));
+            }
             "--add-host" => options.extra_hosts.push(value.to_owned()),
             _ => panic!("the corpus knows no flag {name}"),
         }
