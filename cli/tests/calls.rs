@@ -233,6 +233,13 @@ fn a_base_that_cannot_be_had_is_an_error_beside_the_warnings() {
     assert_eq!(found["buildError"]["location"]["ranges"][0]["start"]["line"], 2);
 }
 
+#[test]
+fn a_check_downloads_nothing() {
+    let text = "FROM scratch\nADD http://127.0.0.1:1/file http://127.0.0.1:1/repository.git#main /x/\n";
+    let ran = run(&project(text), &["--check"]);
+    assert_eq!(ran.success().stdout, "Check complete, no warnings found.\n");
+}
+
 fn results(sarif: &Value) -> &Vec<Value> {
     sarif["runs"][0]["results"].as_array().expect("results")
 }

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use executor::{ExecuteError, Output, PinError, Session};
-use graph::{Pins, VertexId};
+use graph::{Name, Pins, VertexId};
 use parser::{Dockerfile, Severity};
 use planner::{Needs, Plan, PlanOptions, Planned, Remark, StageSelection, Steps};
 use solver::{Bypass, Job, SolveError};
 
 use crate::advice;
+use crate::call;
 use crate::contexts::{Contexts, RemoteContext};
 use crate::engine::Engine;
 use crate::error::{BuildError, Source, StepCause, StepError};
@@ -30,7 +31,7 @@ impl Engine {
     /// completed stays in the cache.
     pub async fn build(&self, request: BuildRequest, events: &Events) -> Result<Outcome, BuildError> {
         let progress = Progress::new(events);
-        let prepared = self.prepare(&request, StageSelection::Target, &progress).await?;
+        let prepared = self.prepare(&request, Purpose::Build, &progress).await?;
         let Prepared { text, warnings, notes, contexts, session, plan, is_multi_platform } = prepared;
         if options::shares_the_network(&plan) {
             progress.warn("RUN steps share the network of this machine");
@@ -95,7 +96,7 @@ impl Engine {
     pub(crate) async fn prepare(
         &self,
         request: &BuildRequest,
-        stages: StageSelection,
+        purpose: Purpose,
         progress: &Progress,
     ) -> Result<Prepared, BuildError> {
         let Definition { text, session, remote } = self.definition(request, progress).await?;
@@ -104,16 +105,34 @@ impl Engine {
             progress.warn(format!("the frontend {frontend} is not used: the file is read as a Dockerfile"));
         }
         let (contexts, mut options) = open_contexts(request, remote)?;
-        options.stages = stages;
+        options.stages = match purpose {
+            Purpose::Check if request.target.is_none() => StageSelection::All,
+            Purpose::Check | Purpose::Build => StageSelection::Target,
+        };
         let session = session.with_contexts(contexts.trees.clone());
-        let planning =
-            Planning { text: &text, dockerfile: &dockerfile, options: &options, warnings: &warnings };
+        let planning = Planning {
+            text: &text,
+            dockerfile: &dockerfile,
+            options: &options,
+            warnings: &warnings,
+            purpose,
+        };
         let plan = planning.run(&session, progress).await?;
         warnings.extend(plan.warnings.iter().map(Finding::from));
         let notes = advice::notes(&plan, &contexts);
         let is_multi_platform = options.is_multi_platform();
         Ok(Prepared { text, warnings, notes, contexts, session, plan, is_multi_platform })
     }
+}
+
+/// What a plan is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// It is carried out.
+    Build,
+    /// The rules look at it. All stages count, unless there is a target; and of what is elsewhere only the
+    /// configs of images do.
+    Check,
 }
 
 /// A Dockerfile that was read.
@@ -164,6 +183,7 @@ struct Planning<'a> {
     dockerfile: &'a Dockerfile,
     options: &'a PlanOptions,
     warnings: &'a [Finding],
+    purpose: Purpose,
 }
 
 impl Planning<'_> {
@@ -175,7 +195,15 @@ impl Planning<'_> {
                 .map_err(|error| findings::of_plan(self.text, &error, self.warnings))?
             {
                 Planned::Ready(plan) => return Ok(*plan),
-                Planned::Needs(Needs { names, warnings }) => {
+                Planned::Needs(Needs { mut names, warnings }) => {
+                    if self.purpose == Purpose::Check {
+                        let stand_in = |name: &Name| Some((name.clone(), call::stand_in(name)?));
+                        pins.extend(names.iter().filter_map(stand_in));
+                        names.retain(|name| call::stand_in(name).is_none());
+                    }
+                    if names.is_empty() {
+                        continue;
+                    }
                     let list: Vec<String> = names.iter().map(ToString::to_string).collect();
                     let step = progress.begin(format!("[internal] load metadata for {}", list.join(", ")));
                     let pinned = step.end(session.pin(names).await);

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use planner::StageSelection;
+use graph::name::{GitPin, HttpPin};
+use graph::{Name, Pin};
+use image::Digest;
 
-use crate::build::{self, Definition};
+use crate::build::{self, Definition, Purpose};
 use crate::engine::Engine;
 use crate::error::BuildError;
 use crate::event::Events;
@@ -19,11 +21,7 @@ impl Engine {
     /// The configs of base images are looked up, since they bring triggers and variables. That it cannot
     /// be built is a result, and no error: an error is what keeps the Dockerfile from being looked at.
     pub async fn check(&self, request: BuildRequest, events: &Events) -> Result<Checked, BuildError> {
-        let stages = match request.target {
-            Some(_) => StageSelection::Target,
-            None => StageSelection::All,
-        };
-        let error = match self.prepare(&request, stages, &Progress::new(events)).await {
+        let error = match self.prepare(&request, Purpose::Check, &Progress::new(events)).await {
             Ok(prepared) => {
                 let (dockerfile, warnings, notes) = (prepared.text, prepared.warnings, prepared.notes);
                 return Ok(Checked { dockerfile, warnings, notes, error: None });
@@ -55,5 +53,18 @@ impl Engine {
         let Definition { text, .. } = self.definition(&request, &Progress::new(events)).await?;
         let (dockerfile, _) = build::parse(&text)?;
         Ok(Targets { stages: planner::outline::targets(&dockerfile), dockerfile: text })
+    }
+}
+
+/// What a name stands for where only its Dockerfile is looked at: no rule asks what is downloaded, so nothing
+/// is. None for an image, whose config can have triggers and variables.
+pub(crate) fn stand_in(name: &Name) -> Option<Pin> {
+    match name {
+        Name::Image(_) => None,
+        Name::Http(_) => {
+            Some(Pin::Http(HttpPin { content: Digest::of(b""), file_name: None, last_modified: None }))
+        }
+        Name::Git(_) => Some(Pin::Git(GitPin { commit: "0".repeat(40) })),
+        Name::Time(_) => Some(Pin::Time(Some(0))),
     }
 }
