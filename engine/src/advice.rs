@@ -41,9 +41,11 @@ impl Advice<'_> {
         if has_wildcard(&source.pattern) { self.wildcard(source) } else { self.script(source) }
     }
 
-    /// A wildcard may match nothing: the build goes on, and the files are missing in the end.
+    /// A wildcard may match nothing: the build goes on, and the files are missing in the end. Any number of
+    /// directories is too many to look at before there is anything to do.
     fn wildcard(&self, source: &LocalSource) -> Option<Remark> {
-        if !paths(self.tree, source)?.is_empty() {
+        let is_recursive = source.parents && source.pattern.contains("**");
+        if is_recursive || !paths(self.tree, source)?.is_empty() {
             return None;
         }
         let message = format!("{:?} matches no file of the context", source.written);
@@ -88,12 +90,8 @@ impl Advice<'_> {
 
 /// What a source selects; none if it cannot be told.
 fn paths(tree: &Tree, source: &LocalSource) -> Option<Vec<String>> {
-    let (pattern, wildcards) = if source.parents {
-        (source.pattern.replace("/./", "/"), Wildcards::Recursive)
-    } else {
-        (source.pattern.clone(), Wildcards::OneLevel)
-    };
-    let selected = tree.select(&PathPattern::new(pattern), wildcards).ok()?;
+    let pattern = PathPattern::new(source.pattern.replace("/./", "/"));
+    let selected = tree.select(&pattern, Wildcards::OneLevel).ok()?;
     Some(selected.iter().map(|one| String::from_utf8_lossy(one.name.as_bytes()).into_owned()).collect())
 }
 

@@ -6,11 +6,11 @@ use super::{Linter, Rule};
 use crate::context::IgnoreRules;
 use crate::paths;
 
-/// Nothing is said where the file has exceptions: something below an excluded directory may be
+/// Whether there was something to warn of. Nothing is said where the file has exceptions: something below an excluded directory may be
 /// there after all.
-pub(crate) fn check(linter: &mut Linter, verb: &str, source: &str, ignore: &IgnoreRules, span: Span) {
+pub(crate) fn check(linter: &mut Linter, verb: &str, source: &str, ignore: &IgnoreRules, span: Span) -> bool {
     if ignore.has_exceptions() {
-        return;
+        return false;
     }
     // As BuildKit does, a slash at the start is judged as part of the path.
     let path = paths::clean(source);
@@ -18,13 +18,13 @@ pub(crate) fn check(linter: &mut Linter, verb: &str, source: &str, ignore: &Igno
     let is_root = path == "." || path == "/";
     if is_root && !ignore.file.rules().iter().any(|rule| is_everything(&rule.written)) {
         // The root itself is never excluded, but all that is in it can be.
-        return;
+        return false;
     }
     let verdict = ignore.file.judge_path(&path);
-    if let Some(rule) = ignore.file.decided_by(&verdict).filter(|_| verdict.is_ignored()) {
-        let message = format!("Attempting to {verb} file {path:?} that is excluded by .dockerignore");
-        linter.report_with_help(Rule::CopyIgnoredFile, span, message, Some(ignore.place(rule)));
-    }
+    let Some(rule) = ignore.file.decided_by(&verdict).filter(|_| verdict.is_ignored()) else { return false };
+    let message = format!("Attempting to {verb} file {path:?} that is excluded by .dockerignore");
+    linter.report_with_help(Rule::CopyIgnoredFile, span, message, Some(ignore.place(rule)));
+    true
 }
 
 #[cfg(test)]

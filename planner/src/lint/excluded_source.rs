@@ -1,7 +1,8 @@
-//! COPY or ADD of a path that an ignore file with exceptions excludes all the same.
+//! COPY or ADD of a path that the ignore file excludes although
+//! [`copy_ignored_file`](super::copy_ignored_file) has no warning for it.
 //!
-//! [`copy_ignored_file`](super::copy_ignored_file) says nothing where there are exceptions, as
-//! `BuildKit` does. Here only those paths are named that no exception can bring back.
+//! As in `BuildKit`, there is none where the file has exceptions, and often none for paths with a slash
+//! at the start. Here only those paths are named that no exception can bring back.
 
 use image::pattern::has_wildcard;
 use parser::Span;
@@ -13,7 +14,7 @@ use crate::paths;
 pub(crate) fn check(linter: &mut Linter, source: &str, ignore: &IgnoreRules, span: Span) {
     let path = paths::clean(&format!("/{source}"));
     let path = path.trim_start_matches('/');
-    if path.is_empty() || has_wildcard(path) || !ignore.has_exceptions() || !ignore.file.can_prune(path) {
+    if path.is_empty() || has_wildcard(path) || !ignore.file.can_prune(path) {
         return;
     }
     let verdict = ignore.file.judge_path(path);
@@ -46,11 +47,15 @@ mod tests {
     }
 
     #[test]
+    fn a_slash_at_the_start_means_nothing() {
+        assert!(found("src\n", "/src/main.c").is_some());
+    }
+
+    #[test]
     fn what_may_be_there_is_not_named() {
         assert_eq!(found("build\n!build/keep\n", "build"), None);
         assert_eq!(found("build\n!build/keep\n", "build/keep"), None);
         assert_eq!(found("*\n!src\n", "."), None);
         assert_eq!(found("*\n!src\n", "*.c"), None);
-        assert_eq!(found("*.c\n", "a.c"), None, "there is a warning for that");
     }
 }

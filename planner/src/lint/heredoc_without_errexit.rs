@@ -60,7 +60,7 @@ fn may_fail_unnoticed(script: &str) -> bool {
     });
     let fallible = |command: &String| {
         let first = command.split([' ', '\t']).next().unwrap_or_default();
-        !HARMLESS.contains(&first) && !is_assignment(command)
+        !HARMLESS.contains(&first) && !first.ends_with("()") && !is_assignment(command)
     };
     !is_careful && commands.split_last().is_some_and(|(_, earlier)| earlier.iter().any(fallible))
 }
@@ -72,21 +72,42 @@ fn is_assignment(command: &str) -> bool {
     is_name && !value.contains(['`', ' ']) && !value.contains("$(")
 }
 
-/// The commands of a script as its lines have them: without comments, continued ones as one.
+/// The commands of a script as its lines have them: without comments, continued and compound ones as one.
 fn commands(script: &str) -> Vec<String> {
     let mut commands: Vec<String> = Vec::new();
-    let mut goes_on = false;
+    let (mut goes_on, mut depth) = (false, 0_usize);
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         match commands.last_mut() {
-            Some(last) if goes_on => {
+            Some(last) if goes_on || depth > 0 => {
                 last.push(' ');
                 last.push_str(line);
             }
             _ => commands.push(line.to_owned()),
         }
         goes_on = ["\\", "&&", "||", "|"].iter().any(|end| line.ends_with(end));
+        depth = (depth + opened(line)).saturating_sub(closed(line));
     }
     commands
+}
+
+/// How many compound commands begin in a line.
+fn opened(line: &str) -> usize {
+    let keyword = words(line).filter(|word| ["if", "for", "while", "until", "case"].contains(word)).count();
+    keyword + usize::from(line.ends_with(['{', '(']))
+}
+
+/// How many compound commands end in a line.
+fn closed(line: &str) -> usize {
+    let keyword = words(line).filter(|word| ["fi", "done", "esac"].contains(word)).count();
+    keyword + usize::from(line.starts_with(['}', ')']))
+}
+
+/// The words of a line that can be keywords: the first one of each command.
+fn words(line: &str) -> impl Iterator<Item = &str> {
+    line.split([';', '&', '|']).filter_map(|command| {
+        let mut words = command.split_whitespace();
+        words.find(|word| !["then", "do", "else", "!"].contains(word))
+    })
 }
 
 #[cfg(test)]
@@ -103,6 +124,7 @@ mod tests {
             found("RUN <<EOF\nmake\nmake install\nEOF"),
             ["3: The shell goes on after a command of this here-document fails"]
         );
+        assert_eq!(found("RUN <<EOF\nif true; then make; fi\nls\nEOF").len(), 1);
         assert_eq!(found("RUN bash -x <<-'EOF'\n\tmake\n\tmake install\n\tEOF").len(), 1);
         assert_eq!(
             found("SHELL [\"/bin/bash\", \"-o\", \"pipefail\", \"-c\"]\nRUN <<EOF\nmake\nls\nEOF").len(),
@@ -129,6 +151,9 @@ mod tests {
             "RUN <<EOF\n\n# one\nmake &&\n  make install\nEOF",
             "RUN <<EOF\nmake \\\n  install\nEOF",
             "RUN <<EOF\nexport A=1\nB=2\necho begins\nmake\nEOF",
+            "RUN <<EOF\nif [ -f Makefile ]; then\n  make\nelse\n  ls\nfi\nEOF",
+            "RUN <<EOF\nfor name in *; do if true; then\n  make $name\nfi; done\nEOF",
+            "RUN <<EOF\nall() {\n  make\n}\nall\nEOF",
         ] {
             assert!(found(run).is_empty(), "{run}");
         }

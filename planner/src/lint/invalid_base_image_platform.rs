@@ -22,6 +22,15 @@ mod tests {
 
     use super::*;
     use crate::lint::options::CheckOptions;
+    use crate::lint::testing::findings;
+
+    #[test]
+    fn a_comment_does_not_switch_it_off() {
+        let text = "# check=skip=InvalidBaseImagePlatform\n#\n";
+        assert!(findings(Rule::InvalidBaseImagePlatform, &format!("{text}FROM arm-only\n")).is_empty());
+        let text = "FROM scratch\n# check=skip=InvalidBaseImagePlatform\nFROM arm-only\n";
+        assert_eq!(findings(Rule::InvalidBaseImagePlatform, text).len(), 1);
+    }
 
     #[test]
     fn variants_make_no_difference() {

@@ -159,8 +159,10 @@ impl Lowering<'_, '_> {
     pub(super) fn check_local(&mut self, verb: &str, source: &str, parents: bool) {
         let span = self.current.span;
         if let Some(ignore) = &self.planner.options.ignore {
-            copy_ignored_file::check(&mut self.planner.linter, verb, source, ignore, span);
-            excluded_source::check(&mut self.planner.linter, source, ignore, span);
+            let linter = &mut self.planner.linter;
+            if !copy_ignored_file::check(linter, verb, source, ignore, span) {
+                excluded_source::check(linter, source, ignore, span);
+            }
         }
         let options = self.planner.linter.options().clone();
         let (written, pattern) = (source.to_owned(), source_pattern(source, parents).as_str().to_owned());
