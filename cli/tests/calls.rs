@@ -233,6 +233,48 @@ fn a_base_that_cannot_be_had_is_an_error_beside_the_warnings() {
     assert_eq!(found["buildError"]["location"]["ranges"][0]["start"]["line"], 2);
 }
 
+/// The findings of a check in short: rule, message, hint.
+fn findings(project: &CommandLine) -> String {
+    let (found, _) = json(project, "check,format=json");
+    let lists = [&found["warnings"], &found["notes"]].into_iter().filter_map(Value::as_array).flatten();
+    let text = |finding: &Value, key: &str| finding[key].as_str().unwrap_or_default().to_owned();
+    let keys = ["ruleName", "detail", "hint"];
+    lists.map(|finding| keys.map(|key| text(finding, key)).join("; ") + "\n").collect()
+}
+
+#[test]
+fn rules_look_at_the_files_of_the_context() {
+    let script = "#!/bin/sh\r\nmake\r\n";
+    let project =
+        project("FROM scratch\nCOPY run.sh text /\nCOPY found/*.c hidden/*.c missing/*.c sorce/*.c /\n");
+    for (path, content) in [
+        ("run.sh", script),
+        ("text", script),
+        ("found/a.c", ""),
+        ("hidden/a.c", ""),
+        ("source/a.c", ""),
+        (".dockerignore", "# comment\nhidden/*\n!hidden/keep\n"),
+    ] {
+        project.write(&format!("context/{path}"), content).expect("a file");
+    }
+    insta::assert_snapshot!(findings(&project), @r#"
+    CrlfScript; The lines of "run.sh" end in CR LF, and the CR becomes part of its interpreter's name; store it with Unix line ends; in .gitattributes: *.sh text eol=lf
+    WildcardMatchesNothing; "hidden/*.c" matches no file of the context; what it matches is excluded: .dockerignore:2: hidden/*
+    WildcardMatchesNothing; "missing/*.c" matches no file of the context; did you mean "found/a.c"?
+    WildcardMatchesNothing; "sorce/*.c" matches no file of the context; did you mean "source/a.c"?
+    "#);
+}
+
+#[test]
+fn the_rule_that_excludes_a_source_is_named() {
+    let project = project("FROM scratch\nCOPY secret.key /build/x /\n");
+    project.write("context/Dockerfile.dockerignore", "*.key\nbuild\n").expect("a file");
+    insta::assert_snapshot!(findings(&project), @r#"
+    CopyIgnoredFile; Attempting to Copy file "secret.key" that is excluded by .dockerignore; Dockerfile.dockerignore:1: *.key
+    ExcludedSource; The context does not have "build/x", since the ignore file excludes it; Dockerfile.dockerignore:2: build
+    "#);
+}
+
 #[test]
 fn a_check_downloads_nothing() {
     let text = "FROM scratch\nADD http://127.0.0.1:1/file http://127.0.0.1:1/repository.git#main /x/\n";

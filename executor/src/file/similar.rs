@@ -1,6 +1,6 @@
 //! Did-you-mean for files: what a tree has under nearly the name that a copy asked for.
 
-use image::pattern::NamePattern;
+use image::pattern::{NamePattern, has_wildcard};
 use store::{Tree, TreePath};
 
 /// How many entries are looked at for a similar name.
@@ -12,12 +12,17 @@ const MOST_DIFFERENCES: usize = 3;
 /// wildcards.
 pub fn similar(tree: &Tree, wanted: &str) -> Option<String> {
     let name = NamePattern::new(wanted.rsplit('/').next()?).ok()?;
+    // The very name in another place is nearer than another name; that a wildcard matches there says less.
+    let same_name_counts = if has_wildcard(wanted) { MOST_DIFFERENCES } else { 1 };
     let mut best: Option<(usize, String)> = None;
     for entry in tree.walk(&tree.root().ok()?).take(MOST_ENTRIES) {
         let Ok(entry) = entry else { break };
         let Some(path) = text(entry.path()) else { continue };
         let same_name = path.rsplit('/').next().is_some_and(|last| name.matches(last.as_bytes()));
-        let distance = if same_name { 1 } else { distance(&path, wanted) };
+        let mut distance = distance(&path, wanted);
+        if same_name {
+            distance = distance.min(same_name_counts);
+        }
         if distance > 0
             && distance <= MOST_DIFFERENCES
             && best.as_ref().is_none_or(|(least, _)| distance < *least)
