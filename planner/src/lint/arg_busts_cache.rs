@@ -37,11 +37,13 @@ const READ_BY_PROGRAMS: &[&str] = &[
 const PREFIXES_READ_BY_PROGRAMS: &[&str] = &[
     "AWS_",
     "BUILDKIT_",
+    "BUILDX_",
     "BUNDLE_",
     "CARGO_",
     "CGO_",
     "CMAKE_",
     "COMPOSER_",
+    "DOCKER_",
     "GO",
     "GRADLE_",
     "JAVA_",
@@ -153,8 +155,8 @@ impl<'a> Mentions<'a> {
                     }
                     None if is_meant(name) => continue,
                     None => {
-                        "nothing in the stage mentions it: drop it, or declare it just above the RUN whose \
-                             programs read it"
+                        "nothing in the stage mentions it: drop it; if a program reads it, say so above it: \
+                             # check=skip=ArgBustsCache"
                             .to_owned()
                     }
                 };
@@ -253,7 +255,7 @@ mod tests {
             found("FROM busybox\nARG SHA\nRUN --network=none --mount=type=tmpfs,target=/t make\n"),
             [
                 "A new value of SHA makes steps run again that do not mention it, the first being \"RUN make\"; \
-                 nothing in the stage mentions it: drop it, or declare it just above the RUN whose programs read it"
+                 nothing in the stage mentions it: drop it; if a program reads it, say so above it: # check=skip=ArgBustsCache"
             ]
         );
         let parent = "FROM busybox AS base\nARG SHA\nRUN make\nFROM base AS next\nFROM next\nRUN echo $SHA\n";
