@@ -185,6 +185,17 @@ fn a_dockerfile_with_errors_is_reported_in_every_form() {
     let project = project("FROM scratch as base\nCPOY a b\nFROM\n");
     insta::assert_snapshot!(run(&project, &["--check"]), @r"
     exit 1
+    -- stdout
+    Check complete, 1 warning has been found!
+
+    WARNING: FromAsCasing - https://docs.docker.com/go/dockerfile/rule/from-as-casing/
+    'as' and 'FROM' keywords' casing do not match
+    Dockerfile:1
+    --------------------
+       1 | >>> FROM scratch as base
+       2 |     CPOY a b
+       3 |     FROM
+    --------------------
     -- stderr
     1 more error in the same file:
      - Dockerfile:3:1: FROM requires either one or three arguments
@@ -200,7 +211,7 @@ fn a_dockerfile_with_errors_is_reported_in_every_form() {
     ");
     let (found, code) = json(&project, "check,format=json,ignorestatus");
     assert_eq!(code, Some(1));
-    assert_eq!(found["warnings"], serde_json::json!([]));
+    assert_eq!(found["warnings"][0]["ruleName"], "FromAsCasing");
     insta::assert_snapshot!(found["buildError"].to_string(), @r#"{"location":{"ranges":[{"end":{"line":2},"start":{"line":2}}]},"message":"unknown instruction: CPOY"}"#);
     let (found, code) = json(&project, "check,format=sarif");
     assert_eq!(code, Some(1));
@@ -211,6 +222,7 @@ fn a_dockerfile_with_errors_is_reported_in_every_form() {
     insta::assert_snapshot!(errors.join("\n"), @r#"
     "error" "unknown instruction: CPOY\ndid you mean COPY?"
     "error" "FROM requires either one or three arguments\nwrite FROM image, or FROM image AS name"
+    "warning" "'as' and 'FROM' keywords' casing do not match"
     "#);
 }
 

@@ -100,7 +100,7 @@ impl Engine {
         progress: &Progress,
     ) -> Result<Prepared, BuildError> {
         let Definition { text, session, remote } = self.definition(request, progress).await?;
-        let (dockerfile, mut warnings) = parse(&text)?;
+        let (dockerfile, mut warnings) = parse(&text, request)?;
         if let Some(frontend) = frontend::foreign(&dockerfile.directives, &request.build_args) {
             progress.warn(format!("the frontend {frontend} is not used: the file is read as a Dockerfile"));
         }
@@ -165,7 +165,10 @@ pub(crate) struct Prepared {
 }
 
 /// Parses the text; gives the tree and the parser's warnings.
-pub(crate) fn parse(text: &Arc<DockerfileText>) -> Result<(Dockerfile, Vec<Finding>), BuildError> {
+pub(crate) fn parse(
+    text: &Arc<DockerfileText>,
+    request: &BuildRequest,
+) -> Result<(Dockerfile, Vec<Finding>), BuildError> {
     let parsed = parser::parse(&text.text);
     let (errors, warnings): (Vec<_>, Vec<_>) =
         parsed.diagnostics.into_iter().partition(|diagnostic| diagnostic.severity == Severity::Error);
@@ -173,6 +176,8 @@ pub(crate) fn parse(text: &Arc<DockerfileText>) -> Result<(Dockerfile, Vec<Findi
     if errors.is_empty() {
         return Ok((parsed.dockerfile, warnings));
     }
+    let planned = planner::lint::warnings_before(&errors, &parsed.dockerfile, &request.build_args);
+    let warnings = findings::joined(&warnings, &planned);
     let findings = errors.into_iter().map(Finding::from).collect();
     Err(BuildError::Dockerfile { dockerfile: Arc::clone(text), findings, warnings })
 }

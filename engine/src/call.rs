@@ -41,7 +41,7 @@ impl Engine {
     /// Finds out what the target can be given. No image is looked up for that.
     pub async fn outline(&self, request: BuildRequest, events: &Events) -> Result<Outlined, BuildError> {
         let Definition { text, remote, .. } = self.definition(&request, &Progress::new(events)).await?;
-        let (dockerfile, _) = build::parse(&text)?;
+        let (dockerfile, _) = build::parse(&text, &request)?;
         let (_, options) = build::open_contexts(&request, remote)?;
         let outline = planner::outline::outline(&dockerfile, &options)
             .map_err(|error| findings::of_plan(&text, &error, &[]))?;
@@ -51,7 +51,7 @@ impl Engine {
     /// Lists the stages. No image is looked up for that.
     pub async fn targets(&self, request: BuildRequest, events: &Events) -> Result<Targets, BuildError> {
         let Definition { text, .. } = self.definition(&request, &Progress::new(events)).await?;
-        let (dockerfile, _) = build::parse(&text)?;
+        let (dockerfile, _) = build::parse(&text, &request)?;
         Ok(Targets { stages: planner::outline::targets(&dockerfile), dockerfile: text })
     }
 }

@@ -43,9 +43,11 @@ pub(crate) mod undefined_arg_in_from;
 pub(crate) mod undefined_var;
 pub(crate) mod workdir_relative_path;
 
+use std::collections::BTreeMap;
+
 use indexmap::IndexSet;
 use parser::ast::Comment;
-use parser::{Dockerfile, Span};
+use parser::{Code, Diagnostic, Dockerfile, Span};
 
 pub use local_source::LocalSource;
 pub use rule::{Level, Rule};
@@ -141,6 +143,11 @@ pub(crate) fn check_text(linter: &mut Linter, dockerfile: &Dockerfile) {
     consistent_instruction_casing::check(linter, dockerfile);
     duplicate_stage_name::check(linter, dockerfile);
     reserved_stage_name::check(linter, dockerfile);
+    check_instructions(linter, dockerfile);
+}
+
+/// The rules about how an instruction is written that need no other one.
+fn check_instructions(linter: &mut Linter, dockerfile: &Dockerfile) {
     for stage in &dockerfile.stages {
         linter.enter(&stage.from.comments);
         stage_name_casing::check(linter, &stage.from);
@@ -152,6 +159,39 @@ pub(crate) fn check_text(linter: &mut Linter, dockerfile: &Dockerfile) {
     }
     invalid_definition_description::check(linter, dockerfile);
     linter.enter(&[]);
+}
+
+/// The warnings for a file that could not be read in full, beside its errors. They are those that `BuildKit`
+/// has by then: it reads lines first, and then instructions up to the first one that is wrong.
+pub fn warnings_before(
+    errors: &[Diagnostic],
+    dockerfile: &Dockerfile,
+    build_args: &BTreeMap<String, String>,
+) -> Vec<Remark> {
+    let Ok(options) = options::of_file(dockerfile, build_args) else { return Vec::new() };
+    if errors.iter().any(|error| is_about_lines(error.code)) {
+        return Vec::new();
+    }
+    let end = errors.iter().map(|error| error.span.start).min().unwrap_or(usize::MAX);
+    let mut linter = Linter::new(options);
+    check_instructions(&mut linter, dockerfile);
+    linter.remarks.retain(|remark| remark.span.start < end);
+    no_empty_continuation::check(&mut linter, dockerfile);
+    linter.warnings()
+}
+
+/// Whether `BuildKit` finds a mistake before it reads any instruction.
+fn is_about_lines(code: Code) -> bool {
+    matches!(
+        code,
+        Code::EmptyFile
+            | Code::LineTooLong
+            | Code::InvalidEscape
+            | Code::DuplicateDirective
+            | Code::UnterminatedHeredoc
+            | Code::InvalidKeyValue
+            | Code::JsonNotStrings
+    )
 }
 
 #[cfg(test)]
@@ -173,6 +213,24 @@ mod tests {
         assert_eq!((strict.warnings().len(), strict.notes().len()), (2, 1), "equal findings are one");
         assert_eq!(linter("skip=FromAsCasing,StageNameCasing;error=true").violations(), None);
         assert_eq!(linter("").violations(), None);
+    }
+
+    /// The rules that have warnings for a text with errors.
+    fn before_error(text: &str) -> Vec<&'static str> {
+        let parsed = parser::parse(text);
+        let remarks = warnings_before(&parsed.diagnostics, &parsed.dockerfile, &BTreeMap::new());
+        remarks.iter().map(|remark| remark.rule.name()).collect()
+    }
+
+    #[test]
+    fn what_comes_before_an_error_has_warnings() {
+        let text = "FROM scratch as A\nMAINTAINER x\nCPOY a b\nMAINTAINER y\nENV a=1 \\\n\n b=2\n";
+        assert_eq!(
+            before_error(text),
+            ["StageNameCasing", "FromAsCasing", "MaintainerDeprecated", "NoEmptyContinuation"]
+        );
+        assert!(before_error("# check=skip=all\nFROM scratch as a\nCPOY a b\n").is_empty());
+        assert!(before_error("FROM scratch as a\nENV a\n").is_empty(), "lines are read first");
     }
 
     #[test]

@@ -20,7 +20,6 @@ use parser::Dockerfile;
 use crate::environment::Environment;
 use crate::epoch;
 use crate::error::{Fault, PlanError, Problem};
-use crate::lint::options::CheckOptions;
 use crate::lint::{self, Linter, LocalSource, Remark};
 use crate::lower::{self, StageState};
 use crate::options::PlanOptions;
@@ -137,19 +136,6 @@ pub(crate) fn survey<T>(
     }
 }
 
-/// The options of the lint rules: the build argument, or else the directive.
-fn check_options(dockerfile: &Dockerfile, options: &PlanOptions) -> Result<CheckOptions, Box<Problem>> {
-    let directive = dockerfile.directives.check.as_ref();
-    match (options.build_args.get("BUILDKIT_DOCKERFILE_CHECK"), directive) {
-        (Some(text), _) => {
-            CheckOptions::parse(text).map_err(|error| Box::new(Problem::of_options(error.into())))
-        }
-        (None, Some(directive)) => CheckOptions::parse(&directive.value)
-            .map_err(|error| Box::new(Problem::at(directive.span, error.into()))),
-        (None, None) => Ok(CheckOptions::default()),
-    }
-}
-
 /// A plan in the making.
 #[derive(Debug)]
 pub(crate) struct Planner<'a> {
@@ -168,7 +154,7 @@ pub(crate) struct Planner<'a> {
 
 impl<'a> Planner<'a> {
     fn new(dockerfile: &'a Dockerfile, options: &'a PlanOptions, pins: &'a Pins) -> Result<Self, PlanError> {
-        let check = match check_options(dockerfile, options) {
+        let check = match lint::options::of_file(dockerfile, &options.build_args) {
             Ok(check) => check,
             Err(problem) => return Err(PlanError { problems: vec![*problem], warnings: Vec::new() }),
         };

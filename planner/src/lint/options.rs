@@ -1,11 +1,13 @@
 //! Which rules apply: `skip=A,B;error=true;experimental=C`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use parser::Dockerfile;
 use parser::ast::Comment;
 use parser::go::parse_bool;
 
 use super::Rule;
+use crate::error::Problem;
 
 /// The options of a `# check=` directive, of a comment of that form, or of the build argument
 /// `BUILDKIT_DOCKERFILE_CHECK`.
@@ -32,6 +34,21 @@ pub enum CheckOptionsError {
     /// `error=` takes a truth value.
     #[error("failed to parse check option {0:?}: not a boolean")]
     NotBoolean(String),
+}
+
+/// The options of a file: the build argument, or else the directive.
+pub(crate) fn of_file(
+    dockerfile: &Dockerfile,
+    build_args: &BTreeMap<String, String>,
+) -> Result<CheckOptions, Box<Problem>> {
+    match (build_args.get("BUILDKIT_DOCKERFILE_CHECK"), &dockerfile.directives.check) {
+        (Some(text), _) => {
+            CheckOptions::parse(text).map_err(|error| Box::new(Problem::of_options(error.into())))
+        }
+        (None, Some(directive)) => CheckOptions::parse(&directive.value)
+            .map_err(|error| Box::new(Problem::at(directive.span, error.into()))),
+        (None, None) => Ok(CheckOptions::default()),
+    }
 }
 
 impl CheckOptions {
