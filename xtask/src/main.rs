@@ -1,12 +1,13 @@
-//! The chores of the project: `cargo xtask demo` and `cargo xtask test`.
+//! The chores of the project: `cargo xtask demo`, `cargo xtask test` and `cargo xtask fuzz`.
 //!
-//! Each is one file with one `run` function. What both need is in [`system`] (packages of the
+//! Each is one file with one `run` function. What they need is in [`system`] (packages of the
 //! distribution) and [`command`] (running programs, and saying so).
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to whoever started it")]
 
 mod command;
 mod demo;
+mod fuzz;
 mod system;
 mod test;
 
@@ -18,6 +19,7 @@ Usage: cargo xtask COMMAND
 Commands:
   demo   Build the release binary, a base image and testdata/demo; run it; build it again
   test   Run all tests, and say what could not run
+  fuzz   [TARGET] [--seconds N]: run one fuzz target, or each of them, for a minute or N seconds
 ";
 
 fn main() -> ExitCode {
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
     let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["demo"] => demo::run(),
         ["test"] => test::run(),
+        ["fuzz", ref rest @ ..] => fuzz::run(rest),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;
