@@ -1,5 +1,7 @@
 //! `COPY [flags] SOURCE… DESTINATION`
 
+use std::collections::HashMap;
+
 use super::flags::Takes;
 use super::{ArgumentForm, Literal, Request};
 use crate::diagnostic::{Code, Diagnostic};
@@ -68,16 +70,17 @@ impl Transfer {
             request.error(Code::MisplacedHeredoc, destination.span(), message);
             return None;
         }
-        let sources = words.into_iter().map(|word| source(word, &request.heredocs)).collect();
+        let bodies = request.heredocs.iter().map(|heredoc| (heredoc.name.as_str(), heredoc)).collect();
+        let sources = words.into_iter().map(|word| source(word, &bodies)).collect();
         Some(Transfer { sources, destination, form })
     }
 }
 
-/// A word is a here-document if it announces one, else a path.
-fn source(word: Word, heredocs: &[Heredoc]) -> CopySource {
+/// A word is a here-document if it announces one, else a path. Of several documents with one name the
+/// last one counts.
+fn source(word: Word, bodies: &HashMap<&str, &Heredoc>) -> CopySource {
     let Some(marker) = Marker::parse(word.as_written()) else { return CopySource::Path(word) };
-    let body = heredocs.iter().rev().find(|heredoc| heredoc.name == marker.name);
-    let (content, span) = match body {
+    let (content, span) = match bodies.get(marker.name.as_str()) {
         Some(body) => (body.content.as_str(), body.span),
         None => ("", Span::new(word.span().end, word.span().end)),
     };

@@ -1,5 +1,7 @@
 //! The options of a `--mount` with variables replaced, as one of the types of mounts.
 
+use std::collections::BTreeSet;
+
 use super::{
     BindMount, CacheMount, FileAttributes, Mount, MountOption, MountSpec, SecretMount, Sharing, SshMount,
     TmpfsMount,
@@ -151,22 +153,20 @@ impl MountSpec {
         mut lookup: impl FnMut(&str) -> Option<String>,
     ) -> Result<ResolvedMount, MountError> {
         let mut fields = Fields::default();
-        let mut unset: Vec<String> = Vec::new();
+        let mut unset = Vec::new();
         for option in &self.options {
             let at_option = |fault| MountError { fault, span: option.span };
             match &option.value {
                 None => fields.switch(option).map_err(at_option)?,
                 Some(word) => {
                     let expansion = word.expand(&mut lookup).map_err(|error| at_option(error.into()))?;
-                    for name in expansion.unset {
-                        if !unset.contains(&name) {
-                            unset.push(name);
-                        }
-                    }
+                    unset.extend(expansion.unset);
                     fields.set(&option.key, expansion.text).map_err(at_option)?;
                 }
             }
         }
+        let mut told = BTreeSet::new();
+        unset.retain(|name: &String| told.insert(name.clone()));
         let mount = fields.into_mount().map_err(|fault| MountError { fault, span: self.span })?;
         Ok(ResolvedMount { mount, unset })
     }
