@@ -75,5 +75,5 @@ const SHAPES: &[Shape] = &[
 ];
 
 fn main() {
-    compare(SHAPES, str::to_owned, |text| _ = black_box(parser::parse(text)));
+    compare(SHAPES, 1_000_000, str::to_owned, |text| _ = black_box(parser::parse(text)));
 }

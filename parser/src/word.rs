@@ -94,10 +94,17 @@ pub enum ExpandFault {
     /// Substitutions inside substitutions, more than [`MAX_DEPTH`] of them.
     #[error("substitutions are nested more than {MAX_DEPTH} deep")]
     TooDeep,
+    /// Values and replacements of more than [`MAX_SUBSTITUTED`] bytes.
+    #[error("the values of its variables have more than {} MiB", MAX_SUBSTITUTED >> 20)]
+    TooLong,
 }
 
 /// How deep substitutions may be nested; keeps the stack and the time bounded.
 pub const MAX_DEPTH: usize = 100;
+
+/// How many bytes the values and replacements of one word may have; keeps `${a//?/${a//?/$a}}`, which grows
+/// with every level, from using up the memory.
+pub const MAX_SUBSTITUTED: usize = 16 << 20;
 
 /// How many characters a pattern may have; keeps the time for a match bounded.
 pub const MAX_PATTERN: usize = 1000;

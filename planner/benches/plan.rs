@@ -51,6 +51,7 @@ const SHAPES: &[Shape] = &[
     shape("stages on one stage", "FROM scratch AS base\nENV A=b\n", "FROM base\n", "COPY a b\n"),
     shape("copies of stages", "FROM scratch AS s\nCOPY a b\nFROM scratch\n", "COPY --from=s a b@\n", ""),
     shape("images to copy from", "FROM scratch\n", "COPY --from=image@ a b\n", ""),
+    shape("undefined among many", "FROM scratch\n", "ENV A@=b\nUSER $B@\n", ""),
     shape("errors", "FROM scratch\n", "EXPOSE x@\n", ""),
     shape("bad stages", "", "FROM $A\n", ""),
 ];
@@ -58,7 +59,7 @@ const SHAPES: &[Shape] = &[
 fn main() {
     let options = PlanOptions::new("linux/amd64".parse().expect("a platform"));
     let pins = Pins::default();
-    compare(SHAPES, parsed, |dockerfile| _ = black_box(plan(dockerfile, &options, &pins)));
+    compare(SHAPES, 200_000, parsed, |dockerfile| _ = black_box(plan(dockerfile, &options, &pins)));
 }
 
 fn parsed(text: &str) -> Dockerfile {

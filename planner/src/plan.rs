@@ -10,12 +10,12 @@
 //! 4. `lower` folds the instructions of each stage over its state, which adds vertices to
 //!    the graph and entries to the image config.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use graph::{Graph, Name, Pins, VertexId};
 use image::{Digest, ImageConfig, Platform};
 use indexmap::IndexSet;
-use parser::Dockerfile;
+use parser::{Dockerfile, Span};
 
 use crate::environment::Environment;
 use crate::epoch;
@@ -148,7 +148,9 @@ pub(crate) struct Planner<'a> {
     pub(crate) linter: Linter,
     pub(crate) local_sources: IndexSet<LocalSource>,
     problems: Vec<Problem>,
-    needs: Vec<Name>,
+    /// Where something was reported, and what.
+    reported: HashSet<(Option<Span>, String)>,
+    needs: IndexSet<Name>,
     source_date_epoch: Option<i64>,
 }
 
@@ -168,7 +170,8 @@ impl<'a> Planner<'a> {
             linter: Linter::new(check),
             local_sources: IndexSet::new(),
             problems: Vec::new(),
-            needs: Vec::new(),
+            reported: HashSet::new(),
+            needs: IndexSet::new(),
             source_date_epoch: None,
         })
     }
@@ -196,16 +199,14 @@ impl<'a> Planner<'a> {
 
     /// Remembers what is wrong. Every platform finds the same mistakes; each counts once.
     pub(crate) fn report(&mut self, problem: Problem) {
-        if !self.problems.contains(&problem) {
+        if self.reported.insert((problem.span, problem.fault.to_string())) {
             self.problems.push(problem);
         }
     }
 
     /// Asks for a name to be pinned.
     pub(crate) fn need(&mut self, name: Name) {
-        if !self.needs.contains(&name) {
-            self.needs.push(name);
-        }
+        self.needs.insert(name);
     }
 
     fn targets(&mut self) -> Vec<Target> {
@@ -220,7 +221,8 @@ impl<'a> Planner<'a> {
     fn finish(self, targets: Vec<Target>) -> Result<Planned, PlanError> {
         let mut problems = self.problems;
         if problems.is_empty() && !self.needs.is_empty() {
-            return Ok(Planned::Needs(Needs { names: self.needs, warnings: self.linter.warnings() }));
+            let names = self.needs.into_iter().collect();
+            return Ok(Planned::Needs(Needs { names, warnings: self.linter.warnings() }));
         }
         if problems.is_empty()
             && let Some(rules) = self.linter.violations()

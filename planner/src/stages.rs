@@ -329,6 +329,7 @@ impl<'a> StageTable<'a> {
     /// Looks for stages that copy from each other; false if there are some.
     pub(crate) fn check_for_cycles(&self, planner: &mut Planner<'a>) -> bool {
         let mut finished = vec![false; self.stages.len()];
+        let mut is_on_way = vec![false; self.stages.len()];
         for start in &self.stages {
             if finished[start.id.0] {
                 continue;
@@ -336,20 +337,23 @@ impl<'a> StageTable<'a> {
             // Depth first, with the way from the start kept; a stage that is on it closes a cycle.
             let mut first_copy = start.span();
             let mut way = vec![(start.id, self.copies_from(start.id))];
+            is_on_way[start.id.0] = true;
             while let Some((stage, waiting)) = way.last_mut() {
                 let Some((next, span)) = waiting.pop() else {
                     finished[stage.0] = true;
+                    is_on_way[stage.0] = false;
                     way.pop();
                     continue;
                 };
                 if way.len() == 1 {
                     first_copy = span;
                 }
-                if way.iter().any(|(stage, _)| *stage == next) {
+                if is_on_way[next.0] {
                     planner.report(Problem::at(first_copy, Fault::Circular(start.name())));
                     return false;
                 }
                 if !finished[next.0] {
+                    is_on_way[next.0] = true;
                     way.push((next, self.copies_from(next)));
                 }
             }

@@ -15,16 +15,27 @@ pub fn similar_base(dockerfile: &Dockerfile, name: &str) -> Option<String> {
     closest(name, stages.chain(COMMON_IMAGES)).map(str::to_owned)
 }
 
+/// From this many edits on, a word is no longer taken for a misspelling.
+const TOO_FAR: usize = 3;
+
+/// How many candidates are looked at: nobody writes a file with more names, and one that has them must
+/// not take long.
+const MOST_CANDIDATES: usize = 1000;
+
 /// The candidate that differs from `word` by the fewest edits, if that are less than three. None
 /// also if the word itself is a candidate: then something else is wrong.
 pub(crate) fn closest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let mut best: Option<(usize, &str)> = None;
-    for candidate in candidates {
+    for candidate in candidates.take(MOST_CANDIDATES) {
+        // A character has four bytes at most.
+        if candidate.len().abs_diff(word.len()) >= 4 * TOO_FAR {
+            continue;
+        }
         let distance = strsim::levenshtein(word, candidate);
         if distance == 0 {
             return None;
         }
-        if distance < best.map_or(3, |(distance, _)| distance) {
+        if distance < best.map_or(TOO_FAR, |(distance, _)| distance) {
             best = Some((distance, candidate));
         }
     }

@@ -4,9 +4,8 @@ use std::hint::black_box;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-/// The lengths of the two texts that are compared, in bytes.
-const SHORT: usize = 1_000_000;
-const LONG: usize = 10_000_000;
+/// How many times as long the long one of two texts is.
+const TIMES: usize = 10;
 
 /// A byte of the long text may take this many times as long as one of the short text. Caches and pages
 /// that are new cost something; quadratic time costs tenfold.
@@ -45,15 +44,16 @@ impl Shape {
     }
 }
 
-/// Prints for each shape how fast `work` is on a text of it at two lengths, and how much longer a byte of
-/// the long one takes. `prepare` is not counted. The arguments of the program choose shapes by a part of
+/// Prints for each shape how fast `work` is on a text of `length` bytes and on one that is [`TIMES`] times
+/// as long, and how much longer a byte of that takes. `prepare` is not counted. The arguments of the program choose shapes by a part of
 /// their names.
-pub fn compare<T>(shapes: &[Shape], prepare: impl Fn(&str) -> T, work: impl Fn(&T)) {
+pub fn compare<T>(shapes: &[Shape], length: usize, prepare: impl Fn(&str) -> T, work: impl Fn(&T)) {
     let wanted: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let is_wanted =
         |shape: &&Shape| wanted.is_empty() || wanted.iter().any(|part| shape.name.contains(part.as_str()));
-    println!("{:<36} {:>10} {:>10} {:>10}", "", "1 MB", "10 MB", "per byte");
+    let title = |length: usize| format!("{} KB", length / 1000);
+    println!("{:<36} {:>10} {:>10} {:>10}", "", title(length), title(TIMES * length), "per byte");
     for shape in shapes.iter().filter(is_wanted) {
         print!("{:<36}", shape.name);
         let _ = std::io::stdout().flush();
@@ -62,10 +62,10 @@ pub fn compare<T>(shapes: &[Shape], prepare: impl Fn(&str) -> T, work: impl Fn(&
             let time = best(&prepare(&text), &work);
             f64::from(u32::try_from(text.len()).unwrap_or(u32::MAX)) / 1e6 / time.as_secs_f64()
         };
-        let (short, long) = (speed(SHORT), speed(LONG));
+        let (short, long) = (speed(length), speed(TIMES * length));
         let growth = short / long;
         let verdict = if growth > MOST { "  NOT LINEAR" } else { "" };
-        println!(" {short:>5.0} MB/s {long:>5.0} MB/s {growth:>10.1}{verdict}");
+        println!(" {short:>5.1} MB/s {long:>5.1} MB/s {growth:>10.1}{verdict}");
     }
 }
 

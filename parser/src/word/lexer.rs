@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::pattern::Pattern;
-use super::{ExpandFault, MAX_DEPTH};
+use super::{ExpandFault, MAX_DEPTH, MAX_SUBSTITUTED};
 
 /// What to do with quotes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub(super) struct Lexer<'a> {
     unset: Vec<String>,
     unset_names: BTreeSet<String>,
     depth: usize,
+    /// How many bytes substitutions have read and made.
+    substituted: usize,
 }
 
 type Lexed<T> = Result<T, ExpandFault>;
@@ -60,7 +62,8 @@ impl<'a> Lexer<'a> {
         rules: Rules,
         lookup: &'a mut dyn FnMut(&str) -> Option<String>,
     ) -> Self {
-        Lexer { text, at: 0, rules, lookup, unset: Vec::new(), unset_names: BTreeSet::new(), depth: 0 }
+        let (unset, unset_names) = (Vec::new(), BTreeSet::new());
+        Lexer { text, at: 0, rules, lookup, unset, unset_names, depth: 0, substituted: 0 }
     }
 
     /// The whole text as one.
@@ -197,7 +200,7 @@ impl<'a> Lexer<'a> {
             if name.is_empty() {
                 return Ok("$".to_owned());
             }
-            return Ok(match self.value(name) {
+            return Ok(match self.value(name)? {
                 None if self.rules.unset == Unset::Kept => format!("${name}"),
                 value => value.unwrap_or_default(),
             });
@@ -223,7 +226,7 @@ impl<'a> Lexer<'a> {
         let modifier_start = self.at;
         match self.next() {
             None => Err(ExpandFault::MissingBrace),
-            Some('}') => Ok(match self.value(name) {
+            Some('}') => Ok(match self.value(name)? {
                 None if self.rules.unset == Unset::Kept => format!("${{{name}}}"),
                 value => value.unwrap_or_default(),
             }),
@@ -246,16 +249,17 @@ impl<'a> Lexer<'a> {
             return Err(ExpandFault::UnsupportedModifier(modifier.to_owned()));
         }
         let word = self.word_until('}', is_pattern, &ExpandFault::MissingBrace)?;
-        let value = self.value(name);
+        let value = self.value(name)?;
         if value.is_none() && self.rules.unset == Unset::Kept {
             return Ok(format!("${{{name}{modifier}{word}}}"));
         }
+        let is_set = value.is_some();
         let present = value.filter(|value| !(empty_is_unset && value.is_empty()));
         match operator {
             '-' => Ok(present.unwrap_or(word)),
             '+' => Ok(if present.is_some() { word } else { String::new() }),
             '?' => present.ok_or_else(|| {
-                let what = if empty_is_unset && self.value(name).is_some() { "empty" } else { "unset" };
+                let what = if empty_is_unset && is_set { "empty" } else { "unset" };
                 let default = || format!("is not allowed to be {what}");
                 let message = if word.is_empty() { default() } else { word };
                 ExpandFault::Required { name: name.to_owned(), message }
@@ -281,14 +285,18 @@ impl<'a> Lexer<'a> {
         }
         let pattern = self.word_until('/', true, &ExpandFault::MissingSlash)?;
         let replacement = self.word_until('}', true, &ExpandFault::MissingBrace)?;
-        match self.value(name) {
+        match self.value(name)? {
             None if self.rules.unset == Unset::Kept => {
                 let slash = if all { "//" } else { "/" };
                 Ok(format!("${{{name}{slash}{pattern}/{replacement}}}"))
             }
             value => {
                 let pattern = Pattern::new(&pattern)?;
-                Ok(pattern.replace(&value.unwrap_or_default(), &replacement, all))
+                let most = MAX_SUBSTITUTED - self.substituted;
+                let replaced = pattern.replace(&value.unwrap_or_default(), &replacement, all, most);
+                let replaced = replaced.ok_or(ExpandFault::TooLong)?;
+                self.substituted += replaced.len();
+                Ok(replaced)
             }
         }
     }
@@ -301,7 +309,7 @@ impl<'a> Lexer<'a> {
         self.rules.raw_escapes = outside;
         match result {
             Ok(()) => Ok(out.0),
-            Err(ExpandFault::TooDeep) => Err(ExpandFault::TooDeep),
+            Err(limit @ (ExpandFault::TooDeep | ExpandFault::TooLong)) => Err(limit),
             Err(_) if self.at == self.text.len() => Err(missing.clone()),
             Err(fault) => Err(fault),
         }
@@ -320,12 +328,13 @@ impl<'a> Lexer<'a> {
         name
     }
 
-    fn value(&mut self, name: &str) -> Option<String> {
+    fn value(&mut self, name: &str) -> Lexed<Option<String>> {
         let value = (self.lookup)(name);
         if value.is_none() && self.unset_names.insert(name.to_owned()) {
             self.unset.push(name.to_owned());
         }
-        value
+        self.substituted += value.as_ref().map_or(0, String::len);
+        if self.substituted > MAX_SUBSTITUTED { Err(ExpandFault::TooLong) } else { Ok(value) }
     }
 }
 

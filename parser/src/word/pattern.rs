@@ -61,14 +61,16 @@ impl Pattern {
         reversed[end..].iter().rev().collect()
     }
 
-    /// `value` with the first or each match replaced; a match is as long as it can be.
-    pub(super) fn replace(&self, value: &str, replacement: &str, all: bool) -> String {
+    /// `value` with the first or each match replaced; a match is as long as it can be. `None` where that
+    /// is more than `most` bytes.
+    pub(super) fn replace(&self, value: &str, replacement: &str, all: bool, most: usize) -> Option<String> {
         let value: Vec<char> = value.chars().collect();
         let mut out = String::new();
         let mut done = 0;
         let mut at = 0;
-        while at <= value.len() {
-            let Some((start, end)) = self.find(&value, at) else { break };
+        let mut line = line_end(&self.0, &value, 0);
+        while at <= value.len() && out.len() <= most {
+            let Some((start, end)) = self.find(&value, at, &mut line) else { break };
             out.extend(&value[done..start]);
             // An empty match right behind another match is not one.
             if end > done || start == 0 {
@@ -81,21 +83,23 @@ impl Pattern {
             }
         }
         out.extend(&value[done..]);
-        out
+        Some(out).filter(|out| out.len() <= most)
     }
 
-    /// The first match in `value` from `at` on.
-    fn find(&self, value: &[char], mut at: usize) -> Option<(usize, usize)> {
-        let first: Vec<Token> = self.0.iter().take_while(|token| **token != Token::Star).copied().collect();
+    /// The first match in `value` from `at` on. `line` is where the line ends that was looked at last.
+    fn find(&self, value: &[char], mut at: usize, line: &mut usize) -> Option<(usize, usize)> {
+        let first = self.0.split(|token| *token == Token::Star).next().unwrap_or_default();
         while at <= value.len() {
-            let end = line_end(&self.0, value, at);
-            let line = &value[at..end];
-            if let Some(start) = earliest(&first, line)
-                && let Some(length) = matching_start(&self.0, &line[start..], true)
+            if at > *line {
+                *line = line_end(&self.0, value, at);
+            }
+            let rest = &value[at..*line];
+            if let Some(start) = earliest(first, rest)
+                && let Some(length) = matching_start(&self.0, &rest[start..], true)
             {
                 return Some((at + start, at + start + length));
             }
-            at = end + 1;
+            at = *line + 1;
         }
         None
     }

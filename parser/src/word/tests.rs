@@ -157,6 +157,21 @@ fn bad_substitutions() {
 }
 
 #[test]
+fn what_grows_with_every_level_has_a_limit() {
+    let grown = |levels: usize| {
+        let text = "${v//?/".repeat(levels) + "$v" + &"}".repeat(levels);
+        Word::new(text, Span::default(), '\\').expand(lookup).map(|expansion| expansion.text.len())
+    };
+    assert_eq!(grown(3).ok(), Some("value".len().pow(4)));
+    assert_eq!(grown(99).unwrap_err().reason, ExpandFault::TooLong);
+    let long = "a".repeat(1 << 20);
+    let all = Word::new("${v//a/$v}", Span::default(), '\\').expand(|_| Some(long.clone()));
+    assert_eq!(all.unwrap_err().reason, ExpandFault::TooLong);
+    let one = Word::new("${v//a/b}${v///-}", Span::default(), '\\').expand(|_| Some(long.clone()));
+    assert_eq!(one.map(|expansion| expansion.text.len()), Ok((3 << 20) + 1));
+}
+
+#[test]
 fn the_error_names_the_word() {
     let error = Word::new("${A:=x}", Span::new(3, 10), '\\').expand(lookup).unwrap_err();
     assert_eq!(
