@@ -1,9 +1,10 @@
-//! Places in a Dockerfile, shown: the lines around them, with a mark and a caret.
+//! Places in a Dockerfile, shown: the lines around them, with a mark, a caret, and notes.
 //!
 //! ```text
 //! Dockerfile:3
 //! --------------------
-//!    1 |     FROM debian
+//!    1 |     FROM debian AS build
+//!      |                    ----- the first one
 //!    2 |     WORKDIR /src
 //!    3 | >>> CPOY . .
 //!      |     ^^^^
@@ -11,7 +12,9 @@
 //! --------------------
 //! ```
 
-use engine::outcome::{DockerfileText, Location};
+use std::collections::BTreeSet;
+
+use engine::outcome::{DockerfileText, Location, Note};
 use parser::{LineIndex, Span};
 use unicode_width::UnicodeWidthStr;
 
@@ -21,55 +24,94 @@ const AROUND: usize = 3;
 const LONGEST: usize = 12;
 const RULE: &str = "--------------------";
 
-/// The place as `file:line:column`.
-pub(crate) fn position(location: &Location) -> String {
-    let DockerfileText { display, text } = &*location.dockerfile;
-    let position = LineIndex::new(text).position(location.span.start);
-    format!("{display}:{}:{}", position.line, position.column)
+/// The places of one Dockerfile.
+pub(crate) struct Excerpts<'d> {
+    display: &'d str,
+    index: LineIndex<'d>,
 }
 
-/// The line on which a place begins, counted from one.
-pub(crate) fn line(dockerfile: &DockerfileText, span: Span) -> usize {
-    LineIndex::new(&dockerfile.text).position(span.start).line
+/// What is shown of a Dockerfile, and what is marked in it.
+#[derive(Clone, Copy)]
+pub(crate) struct Shown<'f> {
+    /// The lines that are marked, most often those of an instruction.
+    pub(crate) span: Span,
+    /// What it is about in particular; gets carets.
+    pub(crate) focus: Option<Span>,
+    /// Further places, each underlined with a text.
+    pub(crate) notes: &'f [Note],
+}
+
+impl<'d> Excerpts<'d> {
+    /// Those of this Dockerfile.
+    pub(crate) fn new(dockerfile: &'d DockerfileText) -> Self {
+        Self { display: &dockerfile.display, index: LineIndex::new(&dockerfile.text) }
+    }
+
+    /// How messages call the file.
+    pub(crate) fn file(&self) -> &str {
+        self.display
+    }
+
+    /// The place as `file:line:column`.
+    pub(crate) fn position(&self, span: Span) -> String {
+        let position = self.index.position(span.start);
+        format!("{}:{}:{}", self.display, position.line, position.column)
+    }
+
+    /// The line on which a place begins, counted from one.
+    pub(crate) fn line(&self, span: Span) -> usize {
+        self.index.line(span.start)
+    }
+
+    /// The lines of [`lines`](Self::lines) below a line `file:line`, which scripts look for.
+    pub(crate) fn excerpt(&self, shown: Shown<'_>) -> String {
+        format!("{}:{}\n{}", self.display, self.line(shown.span), self.lines(shown))
+    }
+
+    /// The lines around a place, and those of its notes.
+    pub(crate) fn lines(&self, shown: Shown<'_>) -> String {
+        let index = &self.index;
+        let (first, last) = index.lines(shown.span);
+        let around = first.saturating_sub(AROUND).max(1)..=(last + AROUND).min(index.line_count());
+        let is_left_out = |number: &usize| (first + LONGEST..last).contains(number);
+        let mut numbers: BTreeSet<usize> = around.filter(|number| !is_left_out(number)).collect();
+        numbers.extend(shown.notes.iter().map(|note| index.line(note.span.start)));
+        let mut text = format!("{RULE}\n");
+        let mut before = None;
+        for number in numbers {
+            if before.is_some_and(|before| before + 1 < number) {
+                text.push_str("     |     ...\n");
+            }
+            before = Some(number);
+            let mark = if (first..=last).contains(&number) { ">>>" } else { "   " };
+            text.push_str(format!("{number:4} | {mark} {}", visible(index.line_text(number))).trim_end());
+            text.push('\n');
+            if let Some(focus) = shown.focus.filter(|focus| index.lines(*focus) == (number, number)) {
+                text.push_str(&underline(index, focus, number, ("^", "")));
+            }
+            for note in shown.notes.iter().filter(|note| index.line(note.span.start) == number) {
+                text.push_str(&underline(index, note.span, number, ("-", &note.text)));
+            }
+        }
+        text + RULE + "\n"
+    }
 }
 
 /// The lines around a place, which is marked. What it is about in particular gets carets.
 pub(crate) fn excerpt(location: &Location, focus: Option<Span>) -> String {
-    let DockerfileText { display, text } = &*location.dockerfile;
-    let index = LineIndex::new(text);
-    let (first, last) = index.lines(location.span);
-    let shown = first.saturating_sub(AROUND).max(1)..=(last + AROUND).min(index.line_count());
-    let mut excerpt = format!("{display}:{first}\n{RULE}\n");
-    for number in shown {
-        if number == first + LONGEST && number < last {
-            excerpt.push_str("     |     ...\n");
-        }
-        if (first + LONGEST..last).contains(&number) {
-            continue;
-        }
-        let mark = if (first..=last).contains(&number) { ">>>" } else { "   " };
-        let line = visible(index.line_text(number));
-        excerpt.push_str(format!("{number:4} | {mark} {line}").trim_end());
-        excerpt.push('\n');
-        if let Some(focus) = focus.filter(|focus| index.lines(*focus) == (number, number)) {
-            excerpt.push_str(&caret(&index, focus, number));
-        }
-    }
-    excerpt.push_str(RULE);
-    excerpt.push('\n');
-    excerpt
+    Excerpts::new(&location.dockerfile).excerpt(Shown { span: location.span, focus, notes: &[] })
 }
 
-/// The line below a line, with carets below a part of it.
-fn caret(index: &LineIndex<'_>, part: Span, number: usize) -> String {
+/// The line below a line that underlines a part of it, and a text behind that.
+fn underline(index: &LineIndex<'_>, part: Span, number: usize, (with, text): (&str, &str)) -> String {
     let line = index.line_text(number);
     let start = index.line_span(number).start;
     let from = part.start.saturating_sub(start).min(line.len());
     let to = part.end.saturating_sub(start).clamp(from, line.len());
     let (Some(before), Some(part)) = (line.get(..from), line.get(from..to)) else { return String::new() };
     let before = " ".repeat(visible(before).width());
-    let carets = "^".repeat(visible(part).width().max(1));
-    format!("     |     {before}{carets}\n")
+    let below = with.repeat(visible(part).width().max(1));
+    format!("{}\n", format!("     |     {before}{below} {text}").trim_end())
 }
 
 /// A line as it can be shown: tabs as wide as four spaces, no control characters.
@@ -105,7 +147,7 @@ mod tests {
            6 |     RUN x
         --------------------
         ");
-        assert_eq!(position(&location), "Dockerfile:5:7");
+        assert_eq!(Excerpts::new(&location.dockerfile).position(location.span), "Dockerfile:5:7");
     }
 
     #[test]
@@ -125,6 +167,30 @@ mod tests {
         let lines = (0..20).map(|n| format!("echo {n}\n")).collect::<Vec<_>>().concat();
         let text = excerpt(&location(&format!("[RUN <<EOF\n{lines}EOF]\n")), None);
         assert!(text.contains("  12 | >>> echo 10\n     |     ...\n  22 | >>> EOF\n"), "{text}");
+    }
+
+    #[test]
+    fn notes_are_shown_however_far_away_they_are() {
+        let location = location("# escape=`\n\n\n\n\n\nFROM a\nRUN b\n# [escape=\\]\n");
+        let notes = [
+            Note { span: Span::new(0, 10), text: "given first here".into() },
+            Note { span: Span::new(23, 26), text: "and this".into() },
+        ];
+        let shown = Shown { span: location.span, focus: Some(location.span), notes: &notes };
+        insta::assert_snapshot!(Excerpts::new(&location.dockerfile).excerpt(shown), @r"
+        Dockerfile:9
+        --------------------
+           1 |     # escape=`
+             |     ---------- given first here
+             |     ...
+           6 |
+           7 |     FROM a
+           8 |     RUN b
+             |     --- and this
+           9 | >>> # escape=\
+             |       ^^^^^^^^
+        --------------------
+        ");
     }
 
     #[test]

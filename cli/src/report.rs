@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use engine::error::{BuildError, MissingSource, StepCause, StepError};
 use engine::outcome::{DockerfileText, Finding, Location, Outcome};
 
-use crate::excerpt::{excerpt, line, position};
+use crate::excerpt::{Excerpts, Shown, excerpt};
 use crate::interrupt;
 
 /// The exit code of a command that failed.
@@ -39,6 +39,10 @@ pub(crate) const RUN_FAILED: u8 = 125;
 pub(crate) const NOT_EXECUTABLE: u8 = 126;
 /// The exit code of `run` when the program is not there.
 pub(crate) const NOT_FOUND: u8 = 127;
+
+/// How many errors beside the first are shown with their excerpts, and how many are told at all.
+const MOST_EXCERPTS: usize = 9;
+const MOST_ERRORS: usize = 99;
 
 /// Why a command did not do what it was asked for.
 #[derive(Debug)]
@@ -93,10 +97,8 @@ impl fmt::Display for Failure {
             Self::Preparation(message) => write!(f, "failed to build: {message}"),
             Self::Build(error) => match &**error {
                 BuildError::Dockerfile { dockerfile, findings, .. } => {
-                    let at = findings.first().and_then(|finding| {
-                        let span = finding.focus.or(finding.span)?;
-                        Some(position(&Location { dockerfile: dockerfile.clone(), span }) + ": ")
-                    });
+                    let excerpts = Excerpts::new(dockerfile);
+                    let at = findings.first().map(|finding| place(finding, &excerpts));
                     write!(f, "failed to build: failed to solve: {}{error}", at.unwrap_or_default())
                 }
                 BuildError::Request(_) | BuildError::PushWithoutTag | BuildError::ContextMissing { .. } => {
@@ -118,8 +120,7 @@ pub(crate) fn print(failure: &Failure) -> ExitCode {
 
 /// Prints what the rules for Dockerfiles have to say about a build that succeeded.
 pub(crate) fn print_warnings(outcome: &Outcome) {
-    let Outcome { dockerfile, .. } = outcome;
-    let text = remarks(&outcome.warnings, &outcome.notes, dockerfile);
+    let text = remarks(&outcome.warnings, &outcome.notes, &Excerpts::new(&outcome.dockerfile));
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
@@ -128,13 +129,11 @@ fn text(failure: &Failure) -> String {
     let mut text = String::new();
     if let Failure::Build(error) = failure {
         text = match &**error {
-            BuildError::Dockerfile { dockerfile, findings, warnings: lints } => {
-                let lints = remarks(lints, &[], dockerfile);
-                let at = |span| Location { dockerfile: dockerfile.clone(), span };
-                format!("{lints}{}", dockerfile_text(findings, at))
+            BuildError::Dockerfile { dockerfile, findings, warnings } => {
+                dockerfile_text(dockerfile, findings, warnings)
             }
             BuildError::Pin { location: Some(at), warnings: lints, .. } => {
-                remarks(lints, &[], &at.dockerfile) + &excerpt(at, None)
+                remarks(lints, &[], &Excerpts::new(&at.dockerfile)) + &excerpt(at, None)
             }
             BuildError::Step(step) => step_text(step),
             _ => String::new(),
@@ -147,27 +146,54 @@ fn text(failure: &Failure) -> String {
     text
 }
 
-/// The first error with its excerpt; the others, one line each, above it.
-fn dockerfile_text(findings: &[Finding], at: impl Fn(parser::Span) -> Location) -> String {
-    let mut text = String::new();
+/// All errors, each with its excerpt and hint. The first one comes last: nearest to the line with
+/// `ERROR: `, which is about it, and the only one below a line `file:line`, which scripts look for.
+fn dockerfile_text(dockerfile: &DockerfileText, findings: &[Finding], lints: &[Finding]) -> String {
+    let excerpts = Excerpts::new(dockerfile);
+    let mut text = remarks(lints, &[], &excerpts);
     let Some((first, others)) = findings.split_first() else { return text };
     if !others.is_empty() {
-        let _ = writeln!(text, "{} in the same file:", counted(others.len(), "more error"));
+        let _ = writeln!(text, "{} in the same file:\n", counted(others.len(), "more error"));
     }
-    for finding in others {
-        let place = finding.focus.or(finding.span).map(|span| position(&at(span)) + ": ");
-        let _ = writeln!(text, " - {}{}", place.unwrap_or_default(), finding.message);
+    for (number, finding) in others.iter().take(MOST_ERRORS).enumerate() {
+        let _ = writeln!(text, "{}{}", place(finding, &excerpts), finding.message);
+        if number < MOST_EXCERPTS {
+            text.push_str(&shown(finding).map(|shown| excerpts.lines(shown)).unwrap_or_default());
+            push_hint(&mut text, finding);
+            text.push('\n');
+        }
     }
-    if let Some(span) = first.span.or(first.focus) {
-        text.push_str(&excerpt(&at(span), first.focus));
+    if let Some(left) = others.len().checked_sub(MOST_ERRORS).filter(|left| *left > 0) {
+        let _ = writeln!(text, "and {}", counted(left, "more error"));
     }
+    if let Some(shown) = shown(first) {
+        text.push_str(&excerpts.excerpt(shown));
+    }
+    push_hint(&mut text, first);
     text
+}
+
+/// `file:line:column: ` of a finding; nothing for what is about the options.
+fn place(finding: &Finding, excerpts: &Excerpts<'_>) -> String {
+    let span = finding.focus.or(finding.span);
+    span.map(|span| excerpts.position(span) + ": ").unwrap_or_default()
+}
+
+fn shown(finding: &Finding) -> Option<Shown<'_>> {
+    let span = finding.span.or(finding.focus)?;
+    Some(Shown { span, focus: finding.focus, notes: &finding.notes })
+}
+
+fn push_hint(text: &mut String, finding: &Finding) {
+    if let Some(help) = &finding.help {
+        let _ = writeln!(text, "hint: {help}");
+    }
 }
 
 fn step_text(step: &StepError) -> String {
     let mut text = String::new();
     if let Some(Location { dockerfile, .. }) = &step.location {
-        text = remarks(&step.warnings, &step.notes, dockerfile);
+        text = remarks(&step.warnings, &step.notes, &Excerpts::new(dockerfile));
     }
     if !step.log_tail.is_empty() {
         let label = step.label.replace(['\n', '\r'], " ");
@@ -181,21 +207,21 @@ fn step_text(step: &StepError) -> String {
 
 /// The warnings as a list, each with its line, and the notes in another form, so that nobody takes them
 /// for warnings.
-fn remarks(warnings: &[Finding], notes: &[Finding], dockerfile: &DockerfileText) -> String {
+fn remarks(warnings: &[Finding], notes: &[Finding], excerpts: &Excerpts<'_>) -> String {
     let mut text = String::new();
     if !warnings.is_empty() {
         let _ = writeln!(text, "\n {} found:", counted(warnings.len(), "warning"));
     }
     for finding in warnings {
         let rule = finding.rule.map(|rule| format!("{}: ", rule.name())).unwrap_or_default();
-        let line = finding.span.map(|span| format!(" (line {})", line(dockerfile, span))).unwrap_or_default();
-        let _ = writeln!(text, " - {rule}{}{line}", finding.message);
+        let line = finding.span.map(|span| format!(" (line {})", excerpts.line(span)));
+        let _ = writeln!(text, " - {rule}{}{}", finding.message, line.unwrap_or_default());
     }
     if !notes.is_empty() {
         let _ = writeln!(text, "\n {} (builder build --check explains):", counted(notes.len(), "note"));
     }
     for finding in notes {
-        let place = finding.span.map(|span| format!("{}:{}: ", dockerfile.display, line(dockerfile, span)));
+        let place = finding.span.map(|span| format!("{}:{}: ", excerpts.file(), excerpts.line(span)));
         let rule = finding.rule.map(|rule| format!(" [{}]", rule.name())).unwrap_or_default();
         let _ = writeln!(text, " - {}{}{rule}", place.unwrap_or_default(), finding.message);
     }
@@ -215,7 +241,7 @@ pub(crate) fn findings(error: &BuildError) -> Vec<Finding> {
                 _ => None,
             };
             let help = hints_of_build(error).into_iter().next();
-            vec![Finding { rule: None, message: chain(error), span, focus: None, help }]
+            vec![Finding { rule: None, message: chain(error), span, focus: None, notes: Vec::new(), help }]
         }
     }
 }
@@ -230,9 +256,6 @@ fn hints(failure: &Failure) -> Vec<String> {
 
 fn hints_of_build(error: &BuildError) -> Vec<String> {
     match error {
-        BuildError::Dockerfile { findings, .. } => {
-            findings.first().and_then(|finding| finding.help.clone()).into_iter().collect()
-        }
         BuildError::Pin { similar: Some(similar), .. } => vec![format!("did you mean {similar}?")],
         BuildError::Step(step) => step_hints(step),
         BuildError::ReadDockerfile { display, .. } if display == "Dockerfile" => {
@@ -324,7 +347,7 @@ mod tests {
 
     fn finding(rule: Option<Rule>, message: &str, instruction: &str, focus: &str) -> Finding {
         let (span, focus) = (Some(span(instruction)), Some(span(focus)));
-        Finding { rule, message: message.into(), span, focus, help: None }
+        Finding { rule, message: message.into(), span, focus, notes: Vec::new(), help: None }
     }
 
     fn step() -> StepError {
@@ -356,7 +379,16 @@ mod tests {
          - FromAsCasing: 'as' and 'FROM' differ (line 1)
 
         1 more error in the same file:
-         - Dockerfile:5:6: unknown flag: --bog
+
+        Dockerfile:5:6: unknown flag: --bog
+        --------------------
+           2 |     WORKDIR /src
+           3 |     RUN make
+           4 |     CPOY a b
+           5 | >>> COPY --bog=1 a b
+             |          ^^^^^^^
+        --------------------
+
         Dockerfile:4
         --------------------
            1 |     FROM debian AS build
@@ -369,6 +401,16 @@ mod tests {
         hint: did you mean COPY?
         ERROR: failed to build: failed to solve: Dockerfile:4:1: unknown instruction: CPOY
         ");
+    }
+
+    #[test]
+    fn very_many_errors_are_counted() {
+        let error = |number| finding(None, &format!("error {number}"), "CPOY a b", "CPOY");
+        let findings = (0..120).map(error).collect();
+        let error = BuildError::Dockerfile { dockerfile: dockerfile(), findings, warnings: Vec::new() };
+        let text = text(&error.into());
+        assert_eq!(text.matches(">>>").count(), 10, "{text}");
+        assert!(text.contains("4:1: error 99\nand 20 more errors\nDockerfile:4\n"), "{text}");
     }
 
     #[test]

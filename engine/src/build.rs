@@ -220,9 +220,10 @@ impl Planning<'_> {
 
     fn pin_error(&self, error: PinError, warnings: &[Remark]) -> BuildError {
         let name = error.name.to_string();
+        let short = short_name(&name);
         BuildError::Pin {
-            location: self.location(&name),
-            similar: planner::similar_base(self.dockerfile, short_name(&name)),
+            location: self.location(short),
+            similar: planner::similar_base(self.dockerfile, short),
             warnings: findings::joined(self.warnings, warnings),
             source: Arc::new(error),
             name,
@@ -230,8 +231,7 @@ impl Planning<'_> {
     }
 
     /// The first FROM that has the name as it is written, or another instruction that mentions it.
-    fn location(&self, name: &str) -> Option<Location> {
-        let short = short_name(name);
+    fn location(&self, short: &str) -> Option<Location> {
         let instructions = self.dockerfile.stages.iter().flat_map(|stage| {
             let from = std::iter::once((&stage.from.text, stage.from.span));
             from.chain(stage.instructions.iter().map(|instruction| (&instruction.text, instruction.span)))

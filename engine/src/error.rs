@@ -76,7 +76,7 @@ pub enum BuildError {
         name: String,
         /// Where the Dockerfile has it.
         location: Option<Location>,
-        /// A stage or image whose name is nearly that.
+        /// A stage of the Dockerfile, or a well-known image, whose name is nearly that.
         similar: Option<String>,
         /// The warnings of the rules for Dockerfiles until then.
         warnings: Vec<Finding>,

@@ -100,6 +100,9 @@ pub fn problems(problems: &[Problem], lines: &LineIndex<'_>) -> String {
             Some(span) => _ = writeln!(text, "error in line {}: {}", lines.line(span.start), problem.fault),
             None => _ = writeln!(text, "error: {}", problem.fault),
         }
+        if let Some(focus) = problem.focus {
+            let _ = writeln!(text, "  at {:?}", focus.of(lines.text()));
+        }
         if let Some(help) = &problem.help {
             let _ = writeln!(text, "  help: {help}");
         }

@@ -8,10 +8,12 @@ use image::platform::PlatformError;
 use image::reference::ReferenceError;
 use image::signal::InvalidSignal;
 use parser::Span;
+use parser::ast::{From, Instruction, Spanned};
 use parser::ignore::PatternError;
 use parser::instruction::MountError;
 use parser::word::ExpandError;
 
+use crate::focus;
 pub use crate::lint::options::CheckOptionsError;
 use crate::lint::{Remark, Rule};
 pub use crate::lower::PortError;
@@ -59,8 +61,25 @@ impl Problem {
         Self { span: Some(span), focus, fault, help }
     }
 
+    /// A fault of a FROM.
+    pub(crate) fn of_from(from: &Spanned<From>, fault: Fault) -> Self {
+        let focus = focus::in_from(&from.node, &fault);
+        Self::at(from.span, fault).with_focus(focus)
+    }
+
+    /// A fault of another instruction.
+    pub(crate) fn of_instruction(instruction: &Spanned<Instruction>, fault: Fault) -> Self {
+        let focus = focus::in_instruction(&instruction.node, &fault);
+        Self::at(instruction.span, fault).with_focus(focus)
+    }
+
+    fn with_focus(self, focus: Option<Span>) -> Self {
+        Self { focus: self.focus.or(focus), ..self }
+    }
+
     pub(crate) fn of_options(fault: Fault) -> Self {
-        Self { span: None, focus: None, fault, help: None }
+        let help = fault.help();
+        Self { span: None, focus: None, fault, help }
     }
 
     pub(crate) fn with_help(mut self, help: impl Into<String>) -> Self {
@@ -237,11 +256,30 @@ impl Fault {
 
 impl Fault {
     fn help(&self) -> Option<String> {
-        match self {
-            Self::Mount(error) => error.help(),
-            Self::NotAllowed(entitlement) => Some(format!("--allow {entitlement}")),
-            _ => None,
-        }
+        let fixed = match self {
+            Self::Mount(error) => return error.help(),
+            Self::NotAllowed(entitlement) => return Some(format!("--allow {entitlement} permits it")),
+            Self::BaseName { source: ReferenceError::UpperCase(_), name } => {
+                return Some(format!("did you mean {}?", name.to_lowercase()));
+            }
+            Self::CopyFromLaterStage { .. } | Self::MountFromLaterStage { .. } => {
+                "move that stage above this one"
+            }
+            Self::Circular(_) => "each stage can use files of the stages above it only",
+            Self::StageIndex(_) => "stages count from 0; a name, given by FROM image AS name, is safer",
+            Self::CopyOfUrl | Self::CopyOfGit => "ADD takes URLs and repositories",
+            Self::ChecksumOfSeveral => "write an ADD with its own --checksum for each source",
+            Self::Checksum(_) => "a checksum is sha256: and 64 hexadecimal digits",
+            Self::MountTarget(_) => "a mount needs a target below the root directory",
+            Self::Port(_) => "a port is a number or a range, and tcp, udp or sctp: 80, 53/udp, 8000-8010",
+            Self::Signal(_) => "a signal is a name or a number, as in SIGTERM or 15",
+            Self::Platform { .. } => {
+                "a platform is an operating system and an architecture, as in linux/arm64"
+            }
+            Self::SourceDateEpoch(_) => "it is a time in seconds since 1970",
+            _ => return None,
+        };
+        Some(fixed.to_owned())
     }
 }
 

@@ -31,6 +31,7 @@ mod environment;
 mod epoch;
 pub mod error;
 mod external;
+mod focus;
 mod go_text;
 pub mod lint;
 mod lower;

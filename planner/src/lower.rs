@@ -200,7 +200,7 @@ impl Lowering<'_, '_> {
             ordinal,
         };
         if let Err(fault) = self.instruction(&instruction.node, &command.origins) {
-            let mut problem = Problem::at(instruction.span, fault);
+            let mut problem = Problem::of_instruction(instruction, fault);
             if command.is_trigger {
                 problem.focus = None;
                 problem =

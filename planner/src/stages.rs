@@ -168,7 +168,7 @@ impl<'a> StageTable<'a> {
         target: &Platform,
     ) -> Result<(Base, Platform), Box<Problem>> {
         let from = &stage.from;
-        let fail = |fault| Box::new(Problem::at(from.span, fault));
+        let fail = |fault| Box::new(Problem::of_from(from, fault));
         let base = expand(&from.node.base, &scope.values).map_err(|error| fail(error.into()))?;
         undefined_arg_in_from::check(&mut planner.linter, &base.unset, &scope.declared, from.span);
         if base.text.is_empty() {
@@ -236,7 +236,7 @@ impl<'a> StageTable<'a> {
                     Ok(command) => self.stages[index].commands.push(command),
                     Err(fault) => {
                         complete = false;
-                        planner.report(Problem::at(instruction.span, fault));
+                        planner.report(Problem::of_instruction(instruction, fault));
                     }
                 }
             }
@@ -321,7 +321,14 @@ impl<'a> StageTable<'a> {
         if found.is_none() {
             let names: Vec<String> = self.stages.iter().map(StageEntry::name).collect();
             let similar = suggest::closest(name, names.iter().map(String::as_str)).map(str::to_owned);
-            planner.report(Problem::of_options(Fault::UnknownTarget { name: name.to_owned(), similar }));
+            let is_similar = similar.is_some();
+            let problem = Problem::of_options(Fault::UnknownTarget { name: name.to_owned(), similar });
+            let names: Vec<&str> = self.stages.iter().filter_map(|stage| stage.syntax.name()).collect();
+            planner.report(match names.as_slice() {
+                _ if is_similar => problem,
+                [] => problem.with_help("no stage has a name; FROM image AS name gives one"),
+                names => problem.with_help(format!("the stages with names are {}", names.join(", "))),
+            });
         }
         found
     }
@@ -450,7 +457,10 @@ fn read_platform(
         })
     };
     if expanded.text.is_empty() {
-        return Err(similar(Problem::at(span, Fault::EmptyPlatform { written: written.to_owned() })));
+        return Err(similar(Problem::of_from(
+            &stage.from,
+            Fault::EmptyPlatform { written: written.to_owned() },
+        )));
     }
     match expanded.text.parse::<Platform>() {
         Ok(platform) => {
@@ -458,8 +468,9 @@ fn read_platform(
             from_platform_flag_const_disallowed::check(linter, stage.name(), &expanded, &platform, span);
             Ok(platform)
         }
-        Err(source) => {
-            Err(similar(Problem::at(span, Fault::Platform { written: written.to_owned(), source })))
-        }
+        Err(source) => Err(similar(Problem::of_from(
+            &stage.from,
+            Fault::Platform { written: written.to_owned(), source },
+        ))),
     }
 }

@@ -20,7 +20,7 @@ const TOO_FAR: usize = 3;
 
 /// How many candidates are looked at: nobody writes a file with more names, and one that has them must
 /// not take long.
-const MOST_CANDIDATES: usize = 1000;
+const MOST_CANDIDATES: usize = 256;
 
 /// The candidate that differs from `word` by the fewest edits, if that are less than three. None
 /// also if the word itself is a candidate: then something else is wrong.

@@ -5,7 +5,7 @@ use testkit::command::Ran;
 use crate::project::{Project, steps};
 
 /// What is printed about the failure: without the progress of the steps and without times.
-fn complaint(ran: &Ran) -> String {
+pub(crate) fn complaint(ran: &Ran) -> String {
     assert_eq!(ran.code, Some(1), "{ran}");
     let unnumbered =
         ran.stderr.lines().filter(|line| !line.starts_with('#') && !line.starts_with("warning: "));

@@ -6,6 +6,7 @@
 //! - [`contexts`]: contexts and Dockerfiles from standard input, servers and repositories
 //! - [`exports`]: other programs accept what is exported
 //! - [`failures`]: what is printed, and what is left, when a build fails
+//! - [`reports`]: what is printed about each mistake in a Dockerfile
 //! - [`interruptions`]: what is left when a build is interrupted or killed
 //! - [`platforms`]: several platforms at once, and foreign ones
 //! - [`rootless`]: builds of ordinary users
@@ -18,6 +19,7 @@ mod failures;
 mod interruptions;
 mod platforms;
 mod project;
+mod reports;
 mod rootless;
 mod stages;
 mod steps;

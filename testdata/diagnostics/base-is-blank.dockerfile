@@ -1,0 +1,3 @@
+# The variable in FROM has no value.
+ARG BASE
+FROM $BASE

@@ -1,0 +1,2 @@
+# Names of images are in lower case.
+FROM Registry/Team/App

@@ -1,0 +1,3 @@
+# check=error=perhaps
+# The options of the rules cannot be read.
+FROM scratch

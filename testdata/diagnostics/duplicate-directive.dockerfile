@@ -1,0 +1,4 @@
+# escape=`
+# escape=\
+# Each directive can be given once.
+FROM scratch

@@ -1,0 +1,3 @@
+# escape=x
+# Two characters can escape.
+FROM scratch

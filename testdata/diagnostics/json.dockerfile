@@ -1,0 +1,3 @@
+# A JSON array with something else than strings in it.
+FROM scratch
+CMD ["sleep", 10]

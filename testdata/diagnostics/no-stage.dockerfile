@@ -1,0 +1,2 @@
+# Nothing to build.
+ARG VERSION=1

@@ -1,0 +1,4 @@
+# What a build has to permit.
+FROM scratch
+RUN --network=host ["true"]
+RUN --security=insecure ["true"]

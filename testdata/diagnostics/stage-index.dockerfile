@@ -1,0 +1,3 @@
+# There is no fourth stage.
+FROM scratch
+COPY --from=3 a b

@@ -1,0 +1,3 @@
+# Names that no stage can have.
+FROM scratch AS 1st
+FROM scratch AS my/stage

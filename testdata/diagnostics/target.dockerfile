@@ -1,0 +1,3 @@
+# options: --target=bulid
+FROM scratch AS build
+FROM scratch
