@@ -65,14 +65,14 @@ impl<'d> Excerpts<'d> {
 
     /// The lines of [`lines`](Self::lines) below a line `file:line`, which scripts look for.
     pub(crate) fn excerpt(&self, shown: Shown<'_>) -> String {
-        format!("{}:{}\n{}", self.display, self.line(shown.span), self.lines(shown))
+        format!("{}:{}\n{}", self.display, self.line(shown.span), self.lines(shown, AROUND))
     }
 
-    /// The lines around a place, and those of its notes.
-    pub(crate) fn lines(&self, shown: Shown<'_>) -> String {
+    /// The lines of a place, as many around it, and those of its notes.
+    pub(crate) fn lines(&self, shown: Shown<'_>, around: usize) -> String {
         let index = &self.index;
         let (first, last) = index.lines(shown.span);
-        let around = first.saturating_sub(AROUND).max(1)..=(last + AROUND).min(index.line_count());
+        let around = first.saturating_sub(around).max(1)..=(last + around).min(index.line_count());
         let is_left_out = |number: &usize| (first + LONGEST..last).contains(number);
         let mut numbers: BTreeSet<usize> = around.filter(|number| !is_left_out(number)).collect();
         numbers.extend(shown.notes.iter().map(|note| index.line(note.span.start)));

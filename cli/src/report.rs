@@ -158,7 +158,7 @@ fn dockerfile_text(dockerfile: &DockerfileText, findings: &[Finding], lints: &[F
     for (number, finding) in others.iter().take(MOST_ERRORS).enumerate() {
         let _ = writeln!(text, "{}{}", place(finding, &excerpts), finding.message);
         if number < MOST_EXCERPTS {
-            text.push_str(&shown(finding).map(|shown| excerpts.lines(shown)).unwrap_or_default());
+            text.push_str(&shown(finding).map(|shown| excerpts.lines(shown, 1)).unwrap_or_default());
             push_hint(&mut text, finding);
             text.push('\n');
         }
@@ -382,8 +382,6 @@ mod tests {
 
         Dockerfile:5:6: unknown flag: --bog
         --------------------
-           2 |     WORKDIR /src
-           3 |     RUN make
            4 |     CPOY a b
            5 | >>> COPY --bog=1 a b
              |          ^^^^^^^
@@ -411,6 +409,20 @@ mod tests {
         let text = text(&error.into());
         assert_eq!(text.matches(">>>").count(), 10, "{text}");
         assert!(text.contains("4:1: error 99\nand 20 more errors\nDockerfile:4\n"), "{text}");
+    }
+
+    #[test]
+    fn a_base_that_cannot_be_resolved() {
+        let error = BuildError::Pin {
+            name: "docker.io/library/biuld:latest".into(),
+            location: Some(Location { dockerfile: dockerfile(), span: span("CPOY a b") }),
+            similar: Some("build".into()),
+            source: Arc::new(io::Error::other("docker.io/library/biuld:latest: not found")),
+        };
+        let text = text(&error.into());
+        let end = "hint: did you mean build?\n\
+                   ERROR: failed to build: failed to solve: docker.io/library/biuld:latest: not found\n";
+        assert!(text.starts_with("Dockerfile:4\n") && text.ends_with(end), "{text}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use parser::Span;
 use parser::ast::{From, Instruction, Spanned};
 use parser::ignore::PatternError;
 use parser::instruction::MountError;
-use parser::word::ExpandError;
+use parser::word::{ExpandError, ExpandFault};
 
 use crate::focus;
 pub use crate::lint::options::CheckOptionsError;
@@ -258,6 +258,7 @@ impl Fault {
     fn help(&self) -> Option<String> {
         let fixed = match self {
             Self::Mount(error) => return error.help(),
+            Self::Expand(error) => return expansion_help(&error.reason),
             Self::NotAllowed(entitlement) => return Some(format!("--allow {entitlement} permits it")),
             Self::BaseName { source: ReferenceError::UpperCase(_), name } => {
                 return Some(format!("did you mean {}?", name.to_lowercase()));
@@ -281,6 +282,17 @@ impl Fault {
         };
         Some(fixed.to_owned())
     }
+}
+
+fn expansion_help(reason: &ExpandFault) -> Option<String> {
+    Some(match reason {
+        ExpandFault::Unterminated(_) => "a quote that stands for itself needs an escape character".to_owned(),
+        ExpandFault::UnsupportedModifier(_) => {
+            "behind the name there can be :- - :+ + :? ? # ## % %% / and //".to_owned()
+        }
+        ExpandFault::Required { name, .. } => format!("give it a value: --build-arg {name}=…, or ARG or ENV"),
+        _ => return None,
+    })
 }
 
 fn names(rules: &[Rule]) -> String {

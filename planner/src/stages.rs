@@ -342,21 +342,25 @@ impl<'a> StageTable<'a> {
                 continue;
             }
             // Depth first, with the way from the start kept; a stage that is on it closes a cycle.
-            let mut first_copy = start.span();
+            let mut first_copy = None;
             let mut way = vec![(start.id, self.copies_from(start.id))];
             is_on_way[start.id.0] = true;
             while let Some((stage, waiting)) = way.last_mut() {
-                let Some((next, span)) = waiting.pop() else {
+                let Some((next, copy)) = waiting.pop() else {
                     finished[stage.0] = true;
                     is_on_way[stage.0] = false;
                     way.pop();
                     continue;
                 };
                 if way.len() == 1 {
-                    first_copy = span;
+                    first_copy = Some(copy);
                 }
                 if is_on_way[next.0] {
-                    planner.report(Problem::at(first_copy, Fault::Circular(start.name())));
+                    let fault = Fault::Circular(start.name());
+                    planner.report(match first_copy {
+                        Some(copy) => Problem::of_instruction(copy, fault),
+                        None => Problem::of_from(&start.syntax.from, fault),
+                    });
                     return false;
                 }
                 if !finished[next.0] {
@@ -369,11 +373,11 @@ impl<'a> StageTable<'a> {
     }
 
     /// The stages that a stage copies from or mounts, each with the instruction.
-    pub(crate) fn copies_from(&self, id: StageId) -> Vec<(StageId, Span)> {
+    pub(crate) fn copies_from(&self, id: StageId) -> Vec<(StageId, &Spanned<Instruction>)> {
         let origins = self.stage(id).origins();
         origins
             .filter_map(|(command, origin)| match origin {
-                Origin::Stage(stage) => Some((*stage, command.instruction.span)),
+                Origin::Stage(stage) => Some((*stage, &*command.instruction)),
                 _ => None,
             })
             .collect()

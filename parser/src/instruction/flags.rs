@@ -1,10 +1,10 @@
 //! `--name` and `--name=value` between a keyword and its arguments.
 
 use super::{Literal, Request};
-use crate::Word;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::lines::Part;
-use crate::suggest::did_you_mean;
+use crate::suggest::nearest;
+use crate::{Span, Word};
 
 /// What a flag takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,7 @@ pub(super) struct Flags {
 
 struct Flag {
     name: &'static str,
+    span: Span,
     value: FlagValue,
 }
 
@@ -108,19 +109,21 @@ fn flag(
     };
     let bare = name.strip_prefix("--").unwrap_or(name);
     let Some((known_name, takes)) = known.iter().copied().find(|(known, _)| *known == bare) else {
-        let mut unknown = Diagnostic::error(Code::UnknownFlag, span, format!("unknown flag: {name}"));
-        unknown.help = did_you_mean(bare, known.iter().map(|(known, _)| *known));
-        return Err(unknown);
+        let unknown = Diagnostic::error(Code::UnknownFlag, span, format!("unknown flag: {name}"));
+        return Err(unknown.with_help(known_flags(bare, known)));
     };
-    if takes != Takes::Values && earlier.given.iter().any(|flag| flag.name == known_name) {
-        return Err(Diagnostic::error(
-            Code::DuplicateFlag,
-            span,
-            format!("duplicate flag specified: {name}"),
-        ));
+    if takes != Takes::Values
+        && let Some(first) = earlier.given.iter().find(|flag| flag.name == known_name)
+    {
+        let message = format!("duplicate flag specified: {name}");
+        let duplicate = Diagnostic::error(Code::DuplicateFlag, span, message);
+        return Err(duplicate.with_label(first.span, "given first here"));
     }
-    let missing =
-        || Diagnostic::error(Code::MissingFlagValue, span, format!("missing a value on flag: {name}"));
+    let missing = || {
+        let message = format!("missing a value on flag: {name}");
+        let missing = Diagnostic::error(Code::MissingFlagValue, span, message);
+        missing.with_help(format!("write {name}=VALUE, without blanks"))
+    };
     let value = if takes == Takes::Switch {
         FlagValue::Switch(match value.map(str::to_ascii_lowercase).as_deref() {
             None | Some("true") => true,
@@ -129,7 +132,8 @@ fn flag(
             Some(_) => {
                 let value = value.unwrap_or_default();
                 let message = format!("expecting boolean value for flag {name}, not: {value}");
-                return Err(Diagnostic::error(Code::InvalidFlagValue, span, message));
+                let error = Diagnostic::error(Code::InvalidFlagValue, span, message);
+                return Err(error.with_help(format!("write {name} or {name}=false")));
             }
         })
     } else {
@@ -137,7 +141,20 @@ fn flag(
         let start = written.text().find('=').map_or(0, |equals| equals + 1);
         FlagValue::Text(Literal { text, span: written.after(start).span() })
     };
-    Ok(Flag { name: known_name, value })
+    Ok(Flag { name: known_name, span, value })
+}
+
+/// What could have been meant by a flag that is none of those that are known.
+fn known_flags(name: &str, known: &[(&str, Takes)]) -> String {
+    let names = || known.iter().map(|(name, _)| *name);
+    if let Some(similar) = nearest(name, names()) {
+        return format!("did you mean --{similar}?");
+    }
+    let all: Vec<String> = names().map(|name| format!("--{name}")).collect();
+    if all.is_empty() {
+        return "this instruction has no flags".to_owned();
+    }
+    format!("there are {}", all.join(", "))
 }
 
 /// A flag without its quotes and escapes. Unlike in words, a variable behind an escape character is one.

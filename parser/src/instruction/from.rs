@@ -53,7 +53,8 @@ fn stage_name(keyword: Part<'_>, written: Part<'_>, diagnostics: &mut Vec<Diagno
         let message = format!(
             "invalid name for build stage: {text:?}, name can't start with a number or contain symbols"
         );
-        diagnostics.push(Diagnostic::error(Code::InvalidStageName, written.span(), message));
+        let error = Diagnostic::error(Code::InvalidStageName, written.span(), message);
+        diagnostics.push(error.with_help("a name is a letter, then letters, digits, `-`, `_` and `.`"));
         return None;
     }
     Some(StageName { name, written: written.literal(), keyword: keyword.literal() })

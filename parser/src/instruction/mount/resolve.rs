@@ -131,8 +131,12 @@ impl MountError {
     /// The nearest name that would have been right.
     pub fn help(&self) -> Option<String> {
         match &self.fault {
-            MountFault::UnsupportedType(name) => did_you_mean(name, TYPES),
-            MountFault::UnsupportedSharing(name) => did_you_mean(name, SHARINGS),
+            MountFault::UnsupportedType(name) => choices(name, &TYPES),
+            MountFault::UnsupportedSharing(name) => choices(name, &SHARINGS),
+            MountFault::NoAttributes { .. } => {
+                Some("mode, uid and gid are for type=cache, secret and ssh".to_owned())
+            }
+            MountFault::NotKeyValue(key) => Some(format!("write {key}=VALUE")),
             MountFault::UnknownKey { key, .. } => did_you_mean(key, KEYS),
             MountFault::KeyOfOtherType { key, .. } if key == "size" => {
                 Some("size belongs to type=tmpfs, which must stand before it".to_owned())
@@ -143,6 +147,12 @@ impl MountError {
             _ => None,
         }
     }
+}
+
+/// The nearest of the choices, or else all of them.
+fn choices(name: &str, choices: &[&str]) -> Option<String> {
+    let similar = did_you_mean(name, choices.iter().copied());
+    similar.or_else(|| Some(format!("it can be {}", choices.join(", "))))
 }
 
 impl MountSpec {
