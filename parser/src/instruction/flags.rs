@@ -148,7 +148,7 @@ fn flag(
 fn known_flags(name: &str, known: &[(&str, Takes)]) -> String {
     let names = || known.iter().map(|(name, _)| *name);
     if let Some(similar) = nearest(name, names()) {
-        return format!("did you mean --{similar}?");
+        return format!("did you mean {similar}?");
     }
     let all: Vec<String> = names().map(|name| format!("--{name}")).collect();
     if all.is_empty() {

@@ -1,0 +1,3 @@
+# A base without PATH gets the usual one.
+FROM nothing
+LABEL path=$PATH
