@@ -379,6 +379,20 @@ mod tests {
     }
 
     #[test]
+    fn long_lines_are_reported_and_long_instructions_are_not() {
+        let found = |text: &str| {
+            let mut lines = Lines::of_file(text);
+            while lines.next_line().is_some() {}
+            lines.diagnostics.iter().map(|found| (found.code, found.span)).collect::<Vec<_>>()
+        };
+        let longest = "a".repeat(MAX_LINE);
+        assert_eq!(found(&format!("{longest}\n{longest}")), []);
+        let too_long = Span::new(2, 2 + MAX_LINE + 1);
+        assert_eq!(found(&format!("b\n{longest}a\nb")), [(Code::LineTooLong, too_long)]);
+        assert_eq!(found(&"RUN aaaa \\\n".repeat(MAX_LINE)), []);
+    }
+
+    #[test]
     fn heredoc_bodies_follow_their_line() {
         let text = "RUN <<A cat <<-B\n# a\\\n\nA\n\tb\n\tB\nRUN c";
         let mut lines = Lines::of_file(text);

@@ -25,6 +25,7 @@ const SHAPES: &[Shape] = &[
     shape("USERs and WORKDIRs", "FROM scratch\n", "USER u@\nWORKDIR /w@\n", ""),
     shape("COPYs", "FROM scratch\n", "COPY a@ b/\n", ""),
     shape("COPYs of one file", "FROM scratch\n", "COPY a /b\n", ""),
+    shape("sources of one COPY", "FROM scratch\nCOPY", " \\\n  a@", " b/\n"),
     shape("COPYs of heredocs", "FROM scratch\n", "COPY <<E /b@\n$A\nE\n", ""),
     shape("ADDs of URLs", "FROM scratch\n", "ADD https://a.b/c@ /d/\n", ""),
     shape("RUNs", "FROM scratch\n", "RUN echo @\n", ""),

@@ -1,5 +1,7 @@
 //! `--name` and `--name=value` between a keyword and its arguments.
 
+use std::collections::BTreeMap;
+
 use super::{Literal, Request};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::lines::Part;
@@ -26,7 +28,6 @@ pub(super) struct Flags {
 
 struct Flag {
     name: &'static str,
-    span: Span,
     value: FlagValue,
 }
 
@@ -70,9 +71,13 @@ impl Request<'_> {
     /// Reads the flags; those that are wrong are reported and left out.
     pub(super) fn read_flags(&mut self, known: &[(&'static str, Takes)]) -> Flags {
         let mut flags = Flags { given: Vec::new(), escape: self.escape };
+        let mut first = BTreeMap::new();
         for written in std::mem::take(&mut self.flags) {
-            match flag(written, self.escape, known, &flags) {
-                Ok(flag) => flags.given.push(flag),
+            match flag(written, self.escape, known, &first) {
+                Ok(flag) => {
+                    first.entry(flag.name).or_insert(written.span());
+                    flags.given.push(flag);
+                }
                 Err(diagnostic) => self.diagnostics.push(diagnostic),
             }
         }
@@ -94,12 +99,12 @@ impl Request<'_> {
     }
 }
 
-/// Reads one flag; `earlier` has those before it.
+/// Reads one flag; `first` has the places of those before it.
 fn flag(
     written: Part<'_>,
     escape: char,
     known: &[(&'static str, Takes)],
-    earlier: &Flags,
+    first: &BTreeMap<&str, Span>,
 ) -> Result<Flag, Diagnostic> {
     let span = written.span();
     let text = unquoted(written.text(), escape);
@@ -113,11 +118,11 @@ fn flag(
         return Err(unknown.with_help(known_flags(bare, known)));
     };
     if takes != Takes::Values
-        && let Some(first) = earlier.given.iter().find(|flag| flag.name == known_name)
+        && let Some(first) = first.get(known_name)
     {
         let message = format!("duplicate flag specified: {name}");
         let duplicate = Diagnostic::error(Code::DuplicateFlag, span, message);
-        return Err(duplicate.with_label(first.span, "given first here"));
+        return Err(duplicate.with_label(*first, "given first here"));
     }
     let missing = || {
         let message = format!("missing a value on flag: {name}");
@@ -141,7 +146,7 @@ fn flag(
         let start = written.text().find('=').map_or(0, |equals| equals + 1);
         FlagValue::Text(Literal { text, span: written.after(start).span() })
     };
-    Ok(Flag { name: known_name, span, value })
+    Ok(Flag { name: known_name, value })
 }
 
 /// What could have been meant by a flag that is none of those that are known.

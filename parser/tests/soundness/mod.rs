@@ -143,8 +143,12 @@ fn check_expansion(
     }
 }
 
-/// The logical line of an instruction reads as the same instruction.
+/// The logical line of an instruction reads as the same instruction, unless it needs lines that follow it:
+/// those of a here-document, or those behind an escape character at its end.
 fn check_again(instruction: &Spanned<Instruction>, escape: char) {
+    if instruction.text.ends_with(escape) {
+        return;
+    }
     if let Instruction::Add(Add { sources, .. }) | Instruction::Copy(Copy { sources, .. }) = &instruction.node
         && sources.iter().any(|source| matches!(source, CopySource::Inline(_)))
     {

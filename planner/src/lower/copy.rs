@@ -4,6 +4,7 @@ use graph::file::{self, CopySource, Destination, ModeChange, Owner, Unpack};
 use graph::vertex::InputIndex;
 use graph::{Edge, FileOp, Op, VertexId};
 use image::{ImagePath, PathPattern};
+use indexmap::{IndexMap, IndexSet};
 use parser::ast::{Copy, CopySource as Written, InlineFile, Literal};
 use parser::heredoc::Heredoc;
 use parser::ignore::IgnoreFile;
@@ -46,7 +47,8 @@ pub(super) struct Flags<'s> {
 #[derive(Debug, Default)]
 pub(super) struct Sources {
     list: Vec<CopySource>,
-    inputs: Vec<(VertexId, Vec<PathPattern>)>,
+    /// What is selected in each tree.
+    inputs: IndexMap<VertexId, IndexSet<PathPattern>>,
     /// Whether a pin is missing, so that there is no vertex yet.
     pub(super) is_incomplete: bool,
 }
@@ -55,17 +57,9 @@ impl Sources {
     /// Adds what a pattern selects in a tree.
     pub(super) fn push(&mut self, tree: VertexId, pattern: PathPattern, unpack: Unpack) {
         let counted = PathPattern::new(pattern.as_str().replace("/./", "/"));
-        let known = self.inputs.iter().position(|(input, _)| *input == tree);
-        let position = known.unwrap_or(self.inputs.len());
-        match known {
-            Some(position) => {
-                let patterns = &mut self.inputs[position].1;
-                if !patterns.contains(&counted) {
-                    patterns.push(counted);
-                }
-            }
-            None => self.inputs.push((tree, vec![counted])),
-        }
+        let input = self.inputs.entry(tree);
+        let position = input.index();
+        input.or_default().insert(counted);
         self.list.push(CopySource::Tree { input: InputIndex(position + 1), pattern, unpack });
     }
 }
@@ -199,7 +193,8 @@ impl Lowering<'_, '_> {
         }));
         let base = if is_linked { external::scratch(self.planner) } else { self.state.rootfs };
         let mut inputs = vec![Edge::definition(base)];
-        inputs.extend(sources.inputs.into_iter().map(|(tree, patterns)| Edge::content(tree, patterns)));
+        let selected = sources.inputs.into_iter();
+        inputs.extend(selected.map(|(tree, patterns)| Edge::content(tree, patterns.into_iter().collect())));
         let copied = self.add_vertex(copy, inputs);
         if is_linked {
             self.show(copied, label.clone());
