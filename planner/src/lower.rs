@@ -30,7 +30,7 @@ use graph::source::ContextName;
 use graph::{Op, Source, VertexId};
 use image::{Platform, Reference};
 use parser::ast::{Instruction, Spanned};
-use parser::word::expand_for_display;
+use parser::word::{ExpandError, ExpandFault, expand_for_display};
 use parser::{Span, Word};
 
 pub use expose::PortError;
@@ -46,6 +46,7 @@ use crate::plan::Planner;
 use crate::scope::{self, GlobalScope};
 use crate::stages::{Base, Command, Origin, Replacement, StageEntry, StageId, StageTable};
 use crate::steps::{Labels, Position, Step};
+use crate::suggest;
 
 /// The states at the end of the needed stages, by the number of the stage.
 pub(crate) fn stages<'a>(
@@ -206,7 +207,23 @@ impl Lowering<'_, '_> {
                 problem =
                     problem.with_help(format!("the base has the trigger: ONBUILD {}", instruction.text));
             }
-            self.planner.report(problem);
+            self.planner.report(self.with_similar_variable(problem));
+        }
+    }
+
+    /// Tells a variable that may have been meant by one that must be set and is not.
+    fn with_similar_variable(&self, problem: Problem) -> Problem {
+        let Fault::Expand(ExpandError { reason: ExpandFault::Required { name, .. }, .. }) = &problem.fault
+        else {
+            return problem;
+        };
+        let declared = self.state.argument_values().map(|(name, _)| name);
+        match suggest::closest(name, self.state.environment.names().chain(declared)) {
+            Some(similar) => {
+                let help = format!("did you mean ${similar}?");
+                problem.with_help(help)
+            }
+            None => problem,
         }
     }
 

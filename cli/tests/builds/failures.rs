@@ -175,6 +175,7 @@ fn a_variable_that_does_not_exist() {
        3 | >>> ENV X="${NAMES?is not set}"
          |           ^^^^^^^^^^^^^^^^^^^^^
     --------------------
+    hint: did you mean $NAME?
     ERROR: failed to build: failed to solve: Dockerfile:3:7: failed to process "\"${NAMES?is not set}\"": NAMES: is not set
     "#);
 }
