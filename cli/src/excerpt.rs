@@ -1,4 +1,4 @@
-//! Places in a Dockerfile, shown: the lines around them, with a mark, a caret, and notes.
+//! Places in a Dockerfile, shown: the lines around them, with a mark, a caret, and labels.
 //!
 //! ```text
 //! Dockerfile:3
@@ -14,7 +14,7 @@
 
 use std::collections::BTreeSet;
 
-use engine::outcome::{DockerfileText, Location, Note};
+use engine::outcome::{DockerfileText, Finding, Label, Location};
 use parser::{LineIndex, Span};
 use unicode_width::UnicodeWidthStr;
 
@@ -38,7 +38,15 @@ pub(crate) struct Shown<'f> {
     /// What it is about in particular; gets carets.
     pub(crate) focus: Option<Span>,
     /// Further places, each underlined with a text.
-    pub(crate) notes: &'f [Note],
+    pub(crate) labels: &'f [Label],
+}
+
+impl<'f> Shown<'f> {
+    /// What a finding shows; nothing for what is about the options of the build.
+    pub(crate) fn of(finding: &'f Finding) -> Option<Self> {
+        let span = finding.span.or(finding.focus)?;
+        Some(Self { span, focus: finding.focus, labels: &finding.labels })
+    }
 }
 
 impl<'d> Excerpts<'d> {
@@ -68,14 +76,14 @@ impl<'d> Excerpts<'d> {
         format!("{}:{}\n{}", self.display, self.line(shown.span), self.lines(shown, AROUND))
     }
 
-    /// The lines of a place, as many around it, and those of its notes.
+    /// The lines of a place, as many around it, and those of its labels.
     pub(crate) fn lines(&self, shown: Shown<'_>, around: usize) -> String {
         let index = &self.index;
         let (first, last) = index.lines(shown.span);
         let around = first.saturating_sub(around).max(1)..=(last + around).min(index.line_count());
         let is_left_out = |number: &usize| (first + LONGEST..last).contains(number);
         let mut numbers: BTreeSet<usize> = around.filter(|number| !is_left_out(number)).collect();
-        numbers.extend(shown.notes.iter().map(|note| index.line(note.span.start)));
+        numbers.extend(shown.labels.iter().map(|label| index.line(label.span.start)));
         let mut text = format!("{RULE}\n");
         let mut before = None;
         for number in numbers {
@@ -89,8 +97,8 @@ impl<'d> Excerpts<'d> {
             if let Some(focus) = shown.focus.filter(|focus| index.lines(*focus) == (number, number)) {
                 text.push_str(&underline(index, focus, number, ("^", "")));
             }
-            for note in shown.notes.iter().filter(|note| index.line(note.span.start) == number) {
-                text.push_str(&underline(index, note.span, number, ("-", &note.text)));
+            for label in shown.labels.iter().filter(|label| index.line(label.span.start) == number) {
+                text.push_str(&underline(index, label.span, number, ("-", &label.text)));
             }
         }
         text + RULE + "\n"
@@ -99,7 +107,7 @@ impl<'d> Excerpts<'d> {
 
 /// The lines around a place, which is marked. What it is about in particular gets carets.
 pub(crate) fn excerpt(location: &Location, focus: Option<Span>) -> String {
-    Excerpts::new(&location.dockerfile).excerpt(Shown { span: location.span, focus, notes: &[] })
+    Excerpts::new(&location.dockerfile).excerpt(Shown { span: location.span, focus, labels: &[] })
 }
 
 /// The line below a line that underlines a part of it, and a text behind that.
@@ -170,13 +178,13 @@ mod tests {
     }
 
     #[test]
-    fn notes_are_shown_however_far_away_they_are() {
+    fn labels_are_shown_however_far_away_they_are() {
         let location = location("# escape=`\n\n\n\n\n\nFROM a\nRUN b\n# [escape=\\]\n");
-        let notes = [
-            Note { span: Span::new(0, 10), text: "given first here".into() },
-            Note { span: Span::new(23, 26), text: "and this".into() },
+        let labels = [
+            Label { span: Span::new(0, 10), text: "given first here".into() },
+            Label { span: Span::new(23, 26), text: "and this".into() },
         ];
-        let shown = Shown { span: location.span, focus: Some(location.span), notes: &notes };
+        let shown = Shown { span: location.span, focus: Some(location.span), labels: &labels };
         insta::assert_snapshot!(Excerpts::new(&location.dockerfile).excerpt(shown), @r"
         Dockerfile:9
         --------------------

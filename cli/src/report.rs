@@ -158,7 +158,7 @@ fn dockerfile_text(dockerfile: &DockerfileText, findings: &[Finding], lints: &[F
     for (number, finding) in others.iter().take(MOST_ERRORS).enumerate() {
         let _ = writeln!(text, "{}{}", place(finding, &excerpts), finding.message);
         if number < MOST_EXCERPTS {
-            text.push_str(&shown(finding).map(|shown| excerpts.lines(shown, 1)).unwrap_or_default());
+            text.push_str(&Shown::of(finding).map(|shown| excerpts.lines(shown, 1)).unwrap_or_default());
             push_hint(&mut text, finding);
             text.push('\n');
         }
@@ -166,7 +166,7 @@ fn dockerfile_text(dockerfile: &DockerfileText, findings: &[Finding], lints: &[F
     if let Some(left) = others.len().checked_sub(MOST_ERRORS).filter(|left| *left > 0) {
         let _ = writeln!(text, "and {}", counted(left, "more error"));
     }
-    if let Some(shown) = shown(first) {
+    if let Some(shown) = Shown::of(first) {
         text.push_str(&excerpts.excerpt(shown));
     }
     push_hint(&mut text, first);
@@ -177,11 +177,6 @@ fn dockerfile_text(dockerfile: &DockerfileText, findings: &[Finding], lints: &[F
 fn place(finding: &Finding, excerpts: &Excerpts<'_>) -> String {
     let span = finding.focus.or(finding.span);
     span.map(|span| excerpts.position(span) + ": ").unwrap_or_default()
-}
-
-fn shown(finding: &Finding) -> Option<Shown<'_>> {
-    let span = finding.span.or(finding.focus)?;
-    Some(Shown { span, focus: finding.focus, notes: &finding.notes })
 }
 
 fn push_hint(text: &mut String, finding: &Finding) {
@@ -241,7 +236,7 @@ pub(crate) fn findings(error: &BuildError) -> Vec<Finding> {
                 _ => None,
             };
             let help = hints_of_build(error).into_iter().next();
-            vec![Finding { rule: None, message: chain(error), span, focus: None, notes: Vec::new(), help }]
+            vec![Finding { rule: None, message: chain(error), span, focus: None, labels: Vec::new(), help }]
         }
     }
 }
@@ -347,7 +342,7 @@ mod tests {
 
     fn finding(rule: Option<Rule>, message: &str, instruction: &str, focus: &str) -> Finding {
         let (span, focus) = (Some(span(instruction)), Some(span(focus)));
-        Finding { rule, message: message.into(), span, focus, notes: Vec::new(), help: None }
+        Finding { rule, message: message.into(), span, focus, labels: Vec::new(), help: None }
     }
 
     fn step() -> StepError {
@@ -416,6 +411,7 @@ mod tests {
         let error = BuildError::Pin {
             name: "docker.io/library/biuld:latest".into(),
             location: Some(Location { dockerfile: dockerfile(), span: span("CPOY a b") }),
+            warnings: Vec::new(),
             similar: Some("build".into()),
             source: Arc::new(io::Error::other("docker.io/library/biuld:latest: not found")),
         };

@@ -198,7 +198,15 @@ fn a_dockerfile_with_errors_is_reported_in_every_form() {
     --------------------
     -- stderr
     1 more error in the same file:
-     - Dockerfile:3:1: FROM requires either one or three arguments
+
+    Dockerfile:3:1: FROM requires either one or three arguments
+    --------------------
+       2 |     CPOY a b
+       3 | >>> FROM
+         |     ^^^^
+    --------------------
+    hint: write FROM image, or FROM image AS name
+
     Dockerfile:2
     --------------------
        1 |     FROM scratch as base

@@ -6,7 +6,7 @@ use parser::Diagnostic;
 use planner::{PlanError, Problem, Remark};
 
 use crate::error::BuildError;
-use crate::outcome::{DockerfileText, Finding, Note};
+use crate::outcome::{DockerfileText, Finding, Label};
 
 /// What keeps a Dockerfile from being planned, with the parser's warnings before it.
 pub(crate) fn of_plan(text: &Arc<DockerfileText>, error: &PlanError, earlier: &[Finding]) -> BuildError {
@@ -27,7 +27,7 @@ impl From<Diagnostic> for Finding {
             message: diagnostic.message,
             span: Some(diagnostic.span),
             focus: Some(diagnostic.span),
-            notes: diagnostic.labels.into_iter().map(|(span, text)| Note { span, text }).collect(),
+            labels: diagnostic.labels.into_iter().map(|(span, text)| Label { span, text }).collect(),
             help: diagnostic.help,
         }
     }
@@ -40,7 +40,7 @@ impl From<&Problem> for Finding {
             message: problem.fault.to_string(),
             span: problem.span,
             focus: problem.focus,
-            notes: Vec::new(),
+            labels: Vec::new(),
             help: problem.help.clone(),
         }
     }
@@ -53,7 +53,7 @@ impl From<&Remark> for Finding {
             message: remark.message.clone(),
             span: Some(remark.span),
             focus: None,
-            notes: Vec::new(),
+            labels: Vec::new(),
             help: remark.help.clone(),
         }
     }

@@ -96,14 +96,14 @@ pub struct Finding {
     /// The part of the instruction, where it is known.
     pub focus: Option<Span>,
     /// Further places that have to do with it.
-    pub notes: Vec<Note>,
+    pub labels: Vec<Label>,
     /// What the author can do about it.
     pub help: Option<String>,
 }
 
 /// A further place of a [`Finding`] and what is to be said about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
+pub struct Label {
     /// The place.
     pub span: Span,
     /// A few words.

@@ -101,9 +101,10 @@ pub fn check_heredoc(body: &str, values: &[&str]) {
     }
 }
 
-/// Reads a text as the lines of a `.dockerignore` and judges a path by them, which is cleaned first.
+/// Reads a text as the lines of a `.dockerignore` and judges a path by them, which is cleaned first and made relative.
 pub fn check_ignore(patterns: &str, path: &str) {
-    let path = &go::clean(path);
+    let path = go::clean(path);
+    let path = path.trim_start_matches('/');
     let (file, diagnostics) = IgnoreFile::parse(patterns);
     Text(patterns).diagnostics(&diagnostics);
     let verdict = file.judge_path(path);

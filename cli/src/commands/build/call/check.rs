@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use engine::outcome::{Checked, Finding, Level, Location as Place, Rule};
+use engine::outcome::{Checked, Finding, Level, Rule};
 use engine::request::DockerfileSource;
 use engine::{BuildError, BuildRequest, Engine};
 use parser::LineIndex;
@@ -12,7 +12,7 @@ use super::json::{self, Location};
 use super::{Call, Format, sarif};
 use crate::commands;
 use crate::environment::Environment;
-use crate::excerpt;
+use crate::excerpt::{Excerpts, Shown};
 use crate::report::{self, Failure};
 
 /// Checks the Dockerfile. Warnings make the exit code 1, so that scripts can tell; notes do not.
@@ -58,14 +58,15 @@ fn text(checked: &Checked) -> String {
         (1, _) => "Check complete, 1 warning has been found!\n".to_owned(),
         (count, _) => format!("Check complete, {count} warnings have been found!\n"),
     };
+    let excerpts = Excerpts::new(&checked.dockerfile);
     for finding in checked.warnings.iter().chain(&checked.notes) {
         text.push('\n');
-        text.push_str(&finding_text(checked, finding));
+        text.push_str(&finding_text(finding, &excerpts));
     }
     text
 }
 
-fn finding_text(checked: &Checked, finding: &Finding) -> String {
+fn finding_text(finding: &Finding, excerpts: &Excerpts<'_>) -> String {
     let level = match finding.rule.map(Rule::level) {
         Some(Level::Note) => "NOTE",
         Some(Level::Warning) | None => "WARNING",
@@ -73,12 +74,8 @@ fn finding_text(checked: &Checked, finding: &Finding) -> String {
     let rule = finding.rule.map_or("Dockerfile", Rule::name);
     let url = finding.rule.and_then(Rule::url).map(|url| format!(" - {url}")).unwrap_or_default();
     let hint = finding.help.as_ref().map(|help| format!("hint: {help}\n")).unwrap_or_default();
-    let mut text = format!("{level}: {rule}{url}\n{}\n{hint}", finding.message);
-    if let Some(span) = finding.span {
-        let place = Place { dockerfile: checked.dockerfile.clone(), span };
-        text.push_str(&excerpt::excerpt(&place, finding.focus));
-    }
-    text
+    let excerpt = Shown::of(finding).map(|shown| excerpts.excerpt(shown)).unwrap_or_default();
+    format!("{level}: {rule}{url}\n{}\n{hint}{excerpt}", finding.message)
 }
 
 /// The findings as JSON: BuildKit's form, and beside it the notes.
