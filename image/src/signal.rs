@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 const REAL_TIME_FIRST: u8 = 34;
 const REAL_TIME_LAST: u8 = 64;
+/// The first one that is counted down to, from the last: Docker and the C libraries' own tables know
+/// names up to `RTMIN+15` and `RTMAX-14`.
+const REAL_TIME_MIDDLE: u8 = 50;
 
 /// The first name of a number is the one that is printed.
 const NAMES: [(&str, u8); 34] = [
@@ -80,9 +83,8 @@ impl fmt::Display for Signal {
         match self.0 {
             REAL_TIME_FIRST => f.write_str("SIGRTMIN"),
             REAL_TIME_LAST => f.write_str("SIGRTMAX"),
-            // The middle is where the C libraries' own tables switch from counting up to counting down.
-            number @ 35..=49 => write!(f, "SIGRTMIN+{}", number - REAL_TIME_FIRST),
-            number @ 50.. => write!(f, "SIGRTMAX-{}", REAL_TIME_LAST - number),
+            number @ REAL_TIME_MIDDLE.. => write!(f, "SIGRTMAX-{}", REAL_TIME_LAST - number),
+            number @ REAL_TIME_FIRST.. => write!(f, "SIGRTMIN+{}", number - REAL_TIME_FIRST),
             number => write!(f, "{number}"),
         }
     }
@@ -111,12 +113,12 @@ fn parse(text: &str) -> Option<Signal> {
     if let Some((_, number)) = NAMES.iter().find(|(known, _)| *known == name) {
         return Some(Signal(*number));
     }
-    let number = if let Some(offset) = name.strip_prefix("RTMIN") {
-        REAL_TIME_FIRST.checked_add(parse_offset(offset, '+')?)?
-    } else {
-        REAL_TIME_LAST.checked_sub(parse_offset(name.strip_prefix("RTMAX")?, '-')?)?
-    };
-    (REAL_TIME_FIRST..=REAL_TIME_LAST).contains(&number).then_some(Signal(number))
+    if let Some(offset) = name.strip_prefix("RTMIN") {
+        let offset = parse_offset(offset, '+').filter(|offset| *offset < REAL_TIME_MIDDLE - REAL_TIME_FIRST);
+        return offset.map(|offset| Signal(REAL_TIME_FIRST + offset));
+    }
+    let offset = parse_offset(name.strip_prefix("RTMAX")?, '-')?;
+    (offset <= REAL_TIME_LAST - REAL_TIME_MIDDLE).then(|| Signal(REAL_TIME_LAST - offset))
 }
 
 /// The `n` of `+n` or `-n`; nothing at all is 0.
@@ -166,7 +168,10 @@ mod tests {
         assert_eq!(number("RTMIN+3"), Some(37));
         assert_eq!(number("SIGRTMAX-14"), Some(50));
         assert_eq!(number("rtmax"), Some(64));
-        for text in ["RTMIN-1", "RTMIN+", "RTMIN+31", "RTMIN++1", "RTMAX+1", "RTMAX-31", "RTMAX-99"] {
+        for text in [
+            "RTMIN-1", "RTMIN+", "RTMIN+31", "RTMIN++1", "RTMIN+16", "RTMAX-15", "RTMAX+1", "RTMAX-31",
+            "RTMAX-99",
+        ] {
             assert_eq!(number(text), None, "{text}");
         }
     }

@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use pest::Parser as _;
 use pest::iterators::Pair;
+use serde::de::IgnoredAny;
 
 #[derive(pest_derive::Parser)]
 #[grammar = "dockerfile.pest"]
@@ -100,7 +101,7 @@ pub(crate) fn json_array(text: &str) -> Json {
         });
         return Json::Strings(strings.collect());
     }
-    match serde_json::from_str::<Vec<serde_json::Value>>(text) {
+    match serde_json::from_str::<Vec<IgnoredAny>>(text) {
         Ok(_) => Json::OtherElements,
         Err(_) => Json::Other,
     }
@@ -263,6 +264,7 @@ mod tests {
         assert_eq!(json_array("[\"a\tb\"]"), Json::Other);
         assert_eq!(json_array(r#"["a", 1]"#), Json::OtherElements);
         assert_eq!(json_array(r#"[["a"]]"#), Json::OtherElements);
+        assert_eq!(json_array(r#"["\ud800", 1]"#), Json::OtherElements);
         assert_eq!(json_array("[ -f x ]"), Json::Other);
         assert_eq!(json_array(&"[".repeat(1_000_000)), Json::Other);
     }

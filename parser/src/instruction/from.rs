@@ -11,7 +11,7 @@ use crate::{Word, grammar};
 pub struct From {
     /// An earlier stage, a named context, an image, or `scratch`.
     pub base: Word,
-    /// `--platform=`
+    /// `--platform=`, unless that is empty as written
     pub platform: Option<Word>,
     /// `AS NAME`
     pub name: Option<StageName>,
@@ -40,7 +40,9 @@ pub(super) fn parse(request: &mut Request<'_>) -> Option<From> {
     let name = name.and_then(|(keyword, name)| {
         stage_name(arguments.part(keyword), arguments.part(name), &mut request.diagnostics)
     });
-    Some(From { base: arguments.part(base).word(request.escape), platform: flags.word("platform"), name })
+    // An empty platform is none, as in BuildKit; one that a variable leaves empty is an error there.
+    let platform = flags.word("platform").filter(|platform| !platform.as_written().is_empty());
+    Some(From { base: arguments.part(base).word(request.escape), platform, name })
 }
 
 /// A name is a lower-case letter and then letters, digits, `-`, `_` and `.`; upper case is folded.

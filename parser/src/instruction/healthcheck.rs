@@ -34,6 +34,14 @@ pub struct Probe {
     pub retries: u32,
 }
 
+const FLAGS: [(&str, Takes); 5] = [
+    ("interval", Takes::Value),
+    ("timeout", Takes::Value),
+    ("start-period", Takes::Value),
+    ("start-interval", Takes::Value),
+    ("retries", Takes::Value),
+];
+
 const SHORTEST: Duration = Duration::from_millis(1);
 
 pub(super) fn parse(request: &mut Request<'_>) -> Option<Healthcheck> {
@@ -53,17 +61,12 @@ pub(super) fn parse(request: &mut Request<'_>) -> Option<Healthcheck> {
             None
         }
         "CMD" => {
-            let flags = request.read_flags(&[
-                ("interval", Takes::Value),
-                ("timeout", Takes::Value),
-                ("start-period", Takes::Value),
-                ("start-interval", Takes::Value),
-                ("retries", Takes::Value),
-            ]);
+            let flags = request.read_flags(&FLAGS);
             let arguments = request.command_arguments(command)?;
             probe(request, &flags, arguments).map(Healthcheck::Probe)
         }
         other => {
+            request.read_flags(&FLAGS);
             let message = format!("Unknown type {other:?} in HEALTHCHECK (try CMD)");
             request.error(Code::InvalidArgument, kind.span(), message);
             None
