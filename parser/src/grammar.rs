@@ -247,6 +247,7 @@ mod tests {
         let (found, end) = flags(text, '\\');
         assert_eq!((texts(text, &found), &text[end..]), (vec!["--a"], " --b"));
         assert_eq!(flags("-x --a", '\\'), (vec![], 0));
+        assert_eq!(flags("--a=\u{a0}b \u{a0}--c", '\\').1, "--a=\u{a0}b".len());
         assert_eq!(flags("--", '\\'), (vec![], 2));
     }
 

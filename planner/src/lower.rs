@@ -269,8 +269,19 @@ impl Lowering<'_, '_> {
         undefined_var::check(linter, &unset, environment, self.current.span);
     }
 
-    /// The label of the instruction: its text with the variables replaced that are set.
-    fn label_text(&mut self, text: &str) -> String {
+    /// The label of an instruction whose arguments are words: its text, expanded as they are.
+    fn words_label(&mut self) -> String {
+        let escape = self.planner.dockerfile.directives.escape_character();
+        let environment = &self.state.environment;
+        let whole = Word::new(self.current.text.as_str(), self.current.span, escape);
+        let expanded = whole.expand(|name| environment.get(name).map(str::to_owned));
+        let text = expanded.map_or_else(|_| self.current.text.clone(), |expansion| expansion.text);
+        self.labels.next(&text, self.current.is_trigger, environment)
+    }
+
+    /// The label of an instruction whose arguments are for a shell: its text with the variables replaced
+    /// that are set.
+    fn shell_label(&mut self, text: &str) -> String {
         let escape = self.planner.dockerfile.directives.escape_character();
         let environment = &self.state.environment;
         let text = expand_for_display(text, escape, |name| environment.get(name).map(str::to_owned));

@@ -26,7 +26,7 @@ const MOST_CANDIDATES: usize = 256;
 /// also if the word itself is a candidate: then something else is wrong.
 pub(crate) fn closest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let mut best: Option<(usize, &str)> = None;
-    for candidate in candidates.take(MOST_CANDIDATES) {
+    for candidate in candidates.filter(|candidate| !candidate.is_empty()).take(MOST_CANDIDATES) {
         // A character has four bytes at most.
         if candidate.len().abs_diff(word.len()) >= 4 * TOO_FAR {
             continue;
@@ -53,6 +53,7 @@ mod tests {
         assert_eq!(near("tes"), Some("test"));
         assert_eq!(near("test"), None);
         assert_eq!(near("release"), None);
+        assert_eq!(closest("A", [""].into_iter()), None);
     }
 
     #[test]

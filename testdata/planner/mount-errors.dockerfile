@@ -7,6 +7,7 @@ RUN --mount=type=bind,target=/x,mode=0700 true
 RUN --mount=size=1,type=tmpfs,target=/x true
 RUN --mount=type=secret true
 RUN --mount=type=cache,target=/x,sharing=sharde true
+RUN --mount=type=ssh,source=/agent true
 RUN --mount=target=/ true
 RUN --mount=from=two,target=/x true
 RUN --network=host true

@@ -173,7 +173,7 @@ impl Lowering<'_, '_> {
     ) -> Result<(), Fault> {
         let mode = request.chmod.as_deref().map(str::parse::<ModeChange>).transpose()?;
         let history = history(verb, &request);
-        let label = self.label_text(&self.current.text.clone());
+        let label = self.words_label();
         if sources.is_incomplete {
             return Ok(());
         }

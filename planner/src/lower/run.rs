@@ -141,13 +141,13 @@ impl Lowering<'_, '_> {
             let _ = write!(text, " ({first}{more})");
         }
         if mounts.secret_variables.is_empty() {
-            return self.label_text(&text);
+            return self.shell_label(&text);
         }
         let visible = self.state.environment.clone();
         for variable in &mounts.secret_variables {
             self.state.environment.set(variable.name.as_str(), "****");
         }
-        let label = self.label_text(&text);
+        let label = self.shell_label(&text);
         self.state.environment = visible;
         label
     }

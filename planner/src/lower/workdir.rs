@@ -29,7 +29,7 @@ impl Lowering<'_, '_> {
             mode: 0o755,
             owner: self.state.user().map(|user| Owner(user.to_owned())),
         };
-        let label = self.label_text(&self.current.text.clone());
+        let label = self.words_label();
         let inputs = vec![Edge::definition(self.state.rootfs)];
         let vertex = self.add_vertex(Op::File(FileOp::MakeDirectory(make)), inputs);
         self.advance(vertex, label);

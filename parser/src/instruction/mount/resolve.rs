@@ -98,6 +98,9 @@ pub enum MountFault {
     /// Two options say which secret it is.
     #[error("both source and id can't be set")]
     SecretSourceAndId,
+    /// An agent comes from nowhere else.
+    #[error("ssh does not support source")]
+    SshSource,
     /// Only caches are shared.
     #[error("invalid cache sharing set for {0} mount")]
     SharingNotAllowed(&'static str),
@@ -334,6 +337,9 @@ impl Fields {
             if self.source.is_some() && self.id.is_some() {
                 return Err(MountFault::SecretSourceAndId);
             }
+        }
+        if self.kind == Kind::Ssh && self.source.is_some() {
+            return Err(MountFault::SshSource);
         }
         if self.sharing.is_some() && self.kind != Kind::Cache {
             return Err(MountFault::SharingNotAllowed(kind));
