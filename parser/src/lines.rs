@@ -222,7 +222,8 @@ impl<'t> Lines<'t> {
     /// Takes a comment line for a directive or keeps it for the instruction below.
     fn comment(&mut self, span: Span) {
         let line = span.of(self.text);
-        if self.mode == DirectiveMode::Open && line.starts_with("#!") {
+        let is_first = self.text[..span.start].trim_start_matches(BYTE_ORDER_MARK).is_empty();
+        if is_first && line.starts_with("#!") {
             self.mode = DirectiveMode::AfterShebang;
         } else if self.mode != DirectiveMode::Closed && self.directive(line, span) {
             return;
@@ -251,6 +252,11 @@ impl<'t> Lines<'t> {
             self.mode = DirectiveMode::Closed;
             return false;
         };
+        if after_shebang && slot.is_some() {
+            // The first one counts: what looks for them there stops without a word.
+            self.mode = DirectiveMode::Closed;
+            return false;
+        }
         if let Some(first) = slot {
             let message = format!("only one {name} parser directive can be used");
             // BuildKit, too, names the line of the first one: which of them is meant only the author knows.
@@ -351,7 +357,14 @@ mod tests {
         assert_eq!(read("\n# escape=`\nFROM x"), (None, None, '\\', vec!["escape=`".to_owned()]));
         assert_eq!(read("# a=b\n# escape=`\nFROM x").2, '\\');
         let shebang = read("#!/usr/bin/env x\n# syntax=docker/dockerfile:1\n# escape=`\nFROM x");
-        assert_eq!((shebang.0, shebang.2), (syntax, '\\'));
+        assert_eq!((shebang.0, shebang.2), (syntax.clone(), '\\'));
+        let twice = read("#!/bin/x\n# syntax=docker/dockerfile:1\n# syntax=other\nFROM x");
+        assert_eq!(
+            (twice.0, twice.3),
+            (syntax.clone(), vec!["!/bin/x".to_owned(), "syntax=other".to_owned()])
+        );
+        let late = read("# syntax=docker/dockerfile:1\n#!/bin/x\n# check=skip=all\nFROM x");
+        assert_eq!((late.0, late.1), (syntax, None));
     }
 
     #[test]

@@ -4,3 +4,8 @@ ARG WHO=me
 WORKDIR "/home/$WHO$NOBODY"
 COPY --chown=$WHO "a" ${NOBODY}c /x/
 RUN echo "$WHO" '$WHO' $NOBODY
+RUN <<END
+cat <<EOF
+$WHO
+EOF
+END

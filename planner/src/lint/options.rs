@@ -45,7 +45,7 @@ pub(crate) fn of_file(
         (Some(text), _) => {
             CheckOptions::parse(text).map_err(|error| Box::new(Problem::of_options(error.into())))
         }
-        (None, Some(directive)) => CheckOptions::parse(&directive.value)
+        (None, Some(directive)) => CheckOptions::of_directive(&directive.value)
             .map_err(|error| Box::new(Problem::at(directive.span, error.into()))),
         (None, None) => Ok(CheckOptions::default()),
     }
@@ -75,6 +75,11 @@ impl CheckOptions {
         Ok(options)
     }
 
+    /// Reads the value of a directive: as `BuildKit` does, up to the first blank.
+    pub(crate) fn of_directive(value: &str) -> Result<Self, CheckOptionsError> {
+        Self::parse(value.split(' ').next().unwrap_or_default())
+    }
+
     /// These options with those of the first `# check=` among the comments above an instruction.
     /// One that cannot be read changes nothing.
     pub(crate) fn with_comments(&self, comments: &[Comment]) -> Self {
@@ -83,8 +88,7 @@ impl CheckOptions {
             let is_check = key.trim().eq_ignore_ascii_case("check") && !value.trim().is_empty();
             is_check.then(|| value.trim())
         });
-        let first_word = directive.map(|value| value.split(' ').next().unwrap_or_default());
-        match first_word.map(Self::parse) {
+        match directive.map(Self::of_directive) {
             Some(Ok(options)) => Self {
                 skip: self.skip.union(&options.skip),
                 experimental: self.experimental.union(&options.experimental),

@@ -3,13 +3,15 @@
 use parser::Span;
 
 use super::{Linter, Rule};
+use crate::go_text;
 
 /// `already_set` tells whether a WORKDIR of this stage, or of a stage that it is built on, came
 /// before; only the first one matters, since it is the one to fix.
 pub(crate) fn check(linter: &mut Linter, path: &str, already_set: bool, span: Span) {
     if !already_set && !path.starts_with('/') {
+        let path = go_text::quoted(path);
         let message =
-            format!("Relative workdir {path:?} can have unexpected results if the base image changes");
+            format!("Relative workdir {path} can have unexpected results if the base image changes");
         linter.report(Rule::WorkdirRelativePath, span, message);
     }
 }

@@ -7,6 +7,7 @@ use graph::{Edge, Exec, Op};
 use image::ImagePath;
 use parser::Span;
 use parser::ast::{CommandLine, Network, Run, RunCommand, Security};
+use parser::heredoc::Heredoc;
 
 use super::Lowering;
 use super::mount::Mounts;
@@ -127,13 +128,13 @@ impl Lowering<'_, '_> {
     /// here-document as its first line.
     fn run_label(&mut self, run: &Run, mounts: &Mounts) -> String {
         let mut text = self.current.text.clone();
-        let stands_alone = match &run.command {
+        let stands_alone = |heredoc: &Heredoc| match &run.command {
             RunCommand::File { .. } => true,
-            RunCommand::Line(CommandLine::Shell(script)) => !script.contains("<<"),
+            RunCommand::Line(CommandLine::Shell(script)) => *script == heredoc.text(),
             RunCommand::Line(CommandLine::Exec(_)) => false,
         };
-        if let [heredoc] = run.heredocs.as_slice()
-            && stands_alone
+        if let Some(heredoc) = run.heredocs.first()
+            && stands_alone(heredoc)
         {
             let mut lines = heredoc.content.trim().lines();
             let first = lines.next().unwrap_or_default();

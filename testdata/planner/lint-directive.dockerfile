@@ -1,0 +1,3 @@
+# check=skip=JSONArgsRecommended, StageNameCasing
+FROM scratch AS Name
+CMD run
