@@ -48,8 +48,53 @@ impl Environment {
     }
 }
 
+/// The `Env` list of an image config. An entry keeps its place when it is set again.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct EnvironmentList {
+    entries: Vec<String>,
+    /// Where a name is for the first time; images of other builders may list one several times.
+    places: HashMap<String, usize>,
+}
+
+impl EnvironmentList {
+    /// The list of a base image, as it is.
+    pub(crate) fn new(entries: Vec<String>) -> Self {
+        let mut places = HashMap::new();
+        for (place, entry) in entries.iter().enumerate() {
+            places.entry(cut_entry(entry).0.to_owned()).or_insert(place);
+        }
+        Self { entries, places }
+    }
+
+    /// Assigns a variable.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        let entry = format!("{name}={value}");
+        if let Some(place) = self.places.get(name) {
+            self.entries[*place] = entry;
+        } else {
+            self.places.insert(name.to_owned(), self.entries.len());
+            self.entries.push(entry);
+        }
+    }
+
+    /// Whether there is a variable of that name.
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.places.contains_key(name)
+    }
+
+    /// Names and values in order; of a name that is listed several times the last one counts.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.entries.iter().map(|entry| cut_entry(entry))
+    }
+
+    /// The entries as the image config has them.
+    pub(crate) fn into_entries(self) -> Vec<String> {
+        self.entries
+    }
+}
+
 /// One entry of the `Env` list of an image config, cut at the first `=`.
-pub(crate) fn cut_entry(entry: &str) -> (&str, &str) {
+fn cut_entry(entry: &str) -> (&str, &str) {
     entry.split_once('=').unwrap_or((entry, ""))
 }
 
@@ -67,6 +112,16 @@ mod tests {
         environment.remove("B");
         assert_eq!(environment.get("B"), None);
         assert_eq!(environment.names().collect::<Vec<_>>(), ["A"]);
+    }
+
+    #[test]
+    fn a_name_that_is_listed_twice_stays_so() {
+        let mut list = EnvironmentList::new(vec!["A=1".to_owned(), "B".to_owned(), "A=2".to_owned()]);
+        assert_eq!(list.iter().collect::<Vec<_>>(), [("A", "1"), ("B", ""), ("A", "2")]);
+        list.set("A", "3");
+        list.set("C", "");
+        assert!(list.contains("B") && list.contains("C") && !list.contains("D"));
+        assert_eq!(list.into_entries(), ["A=3", "B", "A=2", "C="]);
     }
 
     #[test]

@@ -287,7 +287,7 @@ impl<'a> Planner<'a> {
     /// What the state of the target stage is as an image for that platform.
     fn finished(&self, state: StageState, platform: &Platform) -> Target {
         let (mut config, layers, base) = (state.config, state.layers, state.base);
-        config.config.env = state.listed.into_values().collect();
+        config.config.env = state.listed.into_entries();
         config.config.labels.extend(self.options.labels.clone());
         if !self.options.target_platforms.is_empty() {
             let same = config.os == platform.os && config.architecture == platform.architecture;

@@ -391,13 +391,15 @@ impl<'a> StageTable<'a> {
         target: StageId,
     ) -> Option<BTreeSet<StageId>> {
         loop {
+            let built = self.needed_by(target);
             let needed = match planner.options.stages {
-                StageSelection::Target => self.needed_by(target),
+                StageSelection::Target => built.clone(),
                 StageSelection::All => self.stages.iter().map(|stage| stage.id).collect(),
             };
             let missing = external::missing(planner, self, &needed);
             let mut changed = false;
-            for id in &needed {
+            // Stages that are only looked at run no triggers: those are nobody's mistakes of this file.
+            for id in &built {
                 if self.stages[id.0].triggers_are_known {
                     continue;
                 }

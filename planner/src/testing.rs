@@ -91,6 +91,11 @@ fn fake_image(name: &ImageName) -> ImagePin {
             config.config.labels.insert("from".to_owned(), "app".to_owned());
             config.config.exposed_ports.insert("80/tcp".to_owned());
         }
+        "odd" => {
+            config.config.env = strings(&["A=1", "B", "A=2"]);
+            config.config.entrypoint = Some(Vec::new());
+            config.config.cmd = Some(Vec::new());
+        }
         "triggers" => {
             config.config.on_build =
                 strings(&["ENV TRIGGERED=yes", "RUN echo $TRIGGERED", "COPY config /etc/"]);

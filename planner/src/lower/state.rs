@@ -6,7 +6,7 @@ use image::config::DEFAULT_PATH;
 use image::{History, ImageConfig, ImagePath, Platform};
 use indexmap::IndexMap;
 
-use crate::environment::{Environment, cut_entry};
+use crate::environment::{Environment, EnvironmentList};
 use crate::paths;
 use crate::plan::{BaseImage, LayerOrigin};
 
@@ -20,9 +20,8 @@ pub(crate) struct StageState {
     pub(crate) rootfs: VertexId,
     /// What `$NAME` means, and what RUN sees: ENV and ARG.
     pub(crate) environment: Environment,
-    /// The entries of the config's `Env` by their names. An entry keeps its place when it is set
-    /// again.
-    pub(crate) listed: IndexMap<String, String>,
+    /// The config's `Env`.
+    pub(crate) listed: EnvironmentList,
     /// The image config; its `Env` is [`Self::listed`] in the end.
     pub(crate) config: ImageConfig,
     /// The layers on top of the base's, lowest first.
@@ -41,7 +40,7 @@ impl StageState {
         Self {
             rootfs,
             environment: Environment::default(),
-            listed: IndexMap::new(),
+            listed: EnvironmentList::default(),
             config: ImageConfig::for_platform(platform),
             layers: Vec::new(),
             base: None,
@@ -61,8 +60,11 @@ impl StageState {
     pub(crate) fn replaced(rootfs: VertexId, name: ImageName, pin: &ImagePin) -> Self {
         let mut state = Self::bare(rootfs, &pin.platform());
         state.config = ImageConfig { created: None, ..pin.config.clone() };
-        let entries = std::mem::take(&mut state.config.config.env);
-        state.listed = entries.into_iter().map(|entry| (cut_entry(&entry).0.to_owned(), entry)).collect();
+        let config = &mut state.config.config;
+        state.listed = EnvironmentList::new(std::mem::take(&mut config.env));
+        // An empty command is none.
+        config.entrypoint.take_if(|command| command.is_empty());
+        config.cmd.take_if(|command| command.is_empty());
         state.base = Some(BaseImage { name, resolved: pin.resolved, config: pin.config.clone() });
         state
     }
@@ -86,9 +88,10 @@ impl StageState {
     /// the base, and triggers are used up.
     fn begun(mut self) -> Self {
         self.config.config.on_build.clear();
-        self.listed.entry("PATH".to_owned()).or_insert_with(|| format!("PATH={DEFAULT_PATH}"));
-        for entry in self.listed.values() {
-            let (name, value) = cut_entry(entry);
+        if !self.listed.contains("PATH") {
+            self.listed.set("PATH", DEFAULT_PATH);
+        }
+        for (name, value) in self.listed.iter() {
             self.environment.set(name, value);
         }
         let directory = &mut self.config.config.working_dir;
@@ -120,7 +123,7 @@ impl StageState {
     /// ENV: a variable for later instructions and for the image.
     pub(crate) fn set_listed(&mut self, name: &str, value: &str) {
         self.environment.set(name, value);
-        self.listed.insert(name.to_owned(), format!("{name}={value}"));
+        self.listed.set(name, value);
     }
 
     /// ARG: notes that a name was declared.

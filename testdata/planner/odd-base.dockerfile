@@ -1,0 +1,3 @@
+# A base that lists a variable twice, and commands that are empty.
+FROM odd
+ENV A=3
