@@ -215,15 +215,19 @@ fn takes_heredocs(request: &Request<'_>) -> bool {
     let word = request.keyword.text();
     let meant = crate::suggest::nearest(word, Keyword::NAMES.iter().copied());
     match Keyword::find(meant.as_deref().unwrap_or(word)) {
-        Some(Keyword::Onbuild) => takes_trigger_heredocs(&Request::split(request.arguments, request.escape)),
-        Some(Keyword::Add | Keyword::Copy | Keyword::Run) => {
-            !matches!(grammar::json_array(request.arguments.text()), Json::Strings(_))
+        Some(Keyword::Onbuild) => {
+            // A misspelled trigger is no error here, so it counts as what it is.
+            let trigger = Request::split(request.arguments, request.escape);
+            Keyword::find(trigger.keyword.text()).is_some_and(|keyword| keyword.takes_heredocs(&trigger))
         }
-        _ => false,
+        Some(keyword) => keyword.takes_heredocs(request),
+        None => false,
     }
 }
 
-/// The same for what stands behind ONBUILD.
-fn takes_trigger_heredocs(trigger: &Request<'_>) -> bool {
-    !matches!(Keyword::find(trigger.keyword.text()), Some(Keyword::Onbuild)) && takes_heredocs(trigger)
+impl Keyword {
+    fn takes_heredocs(self, request: &Request<'_>) -> bool {
+        matches!(self, Keyword::Add | Keyword::Copy | Keyword::Run)
+            && !matches!(grammar::json_array(request.arguments.text()), Json::Strings(_))
+    }
 }

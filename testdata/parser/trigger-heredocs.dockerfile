@@ -1,0 +1,7 @@
+FROM scratch
+ONBUILD RUNN cat <<EOF
+LABEL a=1
+ONBUILD ENV a=<<EOF
+LABEL b=2
+ONBUILD RUN ["cat", "<<EOF"]
+LABEL c=3
