@@ -22,7 +22,7 @@ pub enum BuildError {
         #[source]
         source: Arc<std::io::Error>,
     },
-    /// The Dockerfile is no text.
+    /// The Dockerfile is no text: it is not UTF-8, and has zeros in it.
     #[error("failed to read dockerfile: {display} is not valid UTF-8 (byte {offset})")]
     DockerfileEncoding {
         /// How the user called it.

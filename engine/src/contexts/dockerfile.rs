@@ -33,11 +33,9 @@ impl Engine {
             DockerfileSource::InContext(path) => in_tree(remote, path.as_deref(), &display)?,
             DockerfileSource::Url(url) => self.download(url, session).await?,
         };
-        match String::from_utf8(bytes) {
+        match decoded(bytes) {
             Ok(text) => Ok(DockerfileText { display, text }),
-            Err(error) => {
-                Err(BuildError::DockerfileEncoding { display, offset: error.utf8_error().valid_up_to() })
-            }
+            Err(offset) => Err(BuildError::DockerfileEncoding { display, offset }),
         }
     }
 
@@ -48,6 +46,18 @@ impl Engine {
         let read = blocking(move || store.blobs().read(&content)).await;
         read.map_err(|source| BuildError::failed(format!("read what {} gave", redacted(url)), source))
     }
+}
+
+/// The text of a Dockerfile. As in BuildKit, a name in a comment that was written in Latin-1 costs nobody
+/// the build: bytes that are not UTF-8 are replaced. A file with zeros in it is none, but UTF-16 or a
+/// program; then the first byte that is wrong is returned.
+fn decoded(bytes: Vec<u8>) -> Result<String, usize> {
+    String::from_utf8(bytes).or_else(|error| {
+        if error.as_bytes().contains(&0) {
+            return Err(error.utf8_error().valid_up_to());
+        }
+        Ok(String::from_utf8_lossy(error.as_bytes()).into_owned())
+    })
 }
 
 fn unreadable(display: &str, source: io::Error) -> BuildError {
@@ -67,4 +77,16 @@ fn in_tree(tree: Option<&Tree>, path: Option<&str>, display: &str) -> Result<Vec
         }
     }
     Err(not_found())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decoded;
+
+    #[test]
+    fn older_encodings_are_text_and_other_ones_are_not() {
+        assert_eq!(decoded(b"FROM scratch".to_vec()).as_deref(), Ok("FROM scratch"));
+        assert_eq!(decoded(b"# M\xfcller".to_vec()).as_deref(), Ok("# M\u{fffd}ller"));
+        assert_eq!(decoded(b"\xff\xfeF\0R\0".to_vec()), Err(0));
+    }
 }
