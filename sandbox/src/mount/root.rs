@@ -98,8 +98,18 @@ fn bind(source: &Path, read_only: bool, recursive: bool) -> Result<Tree, Failure
 /// Makes `root` the root of this process and leaves the host's root, with the staging area on it, behind.
 pub(crate) fn enter(root: &Tree) -> Result<(), Failure> {
     rustix::process::fchdir(root).at(Stage::Pivot, "the new root")?;
-    // The old root is stacked on the new one, which is also the working directory, and taken off (pivot_root(2)).
+    // The old root is stacked on the new one, which is also the working directory (pivot_root(2)). What is
+    // topmost is taken off first: that is the staging area, which lies on the old root, and only then the old
+    // root itself. Anything left there would be what `/..` leads to.
     rustix::process::pivot_root(".", ".").at(Stage::Pivot, "the new root")?;
-    unmount(".", UnmountFlags::DETACH).at(Stage::Pivot, "the new root")?;
-    rustix::process::chdir("/").at(Stage::Pivot, "/")
+    unmount(".", UnmountFlags::DETACH).at(Stage::Pivot, "the staging area")?;
+    unmount(".", UnmountFlags::DETACH).at(Stage::Pivot, "the old root")?;
+    rustix::process::chdir("/").at(Stage::Pivot, "/")?;
+    nothing_lies_on_the_root().at(Stage::Pivot, "/")
+}
+
+/// Refuses to go on where `/..` is not `/`: the host's files would be within reach of the process.
+fn nothing_lies_on_the_root() -> Result<(), Errno> {
+    let place = |path: &str| rustix::fs::stat(path).map(|found| (found.st_dev, found.st_ino));
+    if place("/")? == place("/..")? { Ok(()) } else { Err(Errno::BUSY) }
 }
