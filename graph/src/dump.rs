@@ -146,7 +146,7 @@ fn copy(copy: &Copy) -> String {
         let _ = write!(text, " owner={owner}");
     }
     if let Some(mode) = &copy.mode {
-        let _ = write!(text, " mode={mode:?}");
+        let _ = write!(text, " mode={mode}");
     }
     if !copy.excludes.is_empty() {
         let excludes: Vec<&str> = copy.excludes.iter().map(image::PathPattern::as_str).collect();

@@ -261,6 +261,51 @@ impl ModeAction {
     }
 }
 
+/// As it is written after `--chmod=`; symbolic actions are listed one by one, `a` as `ugo`.
+impl fmt::Display for ModeChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Octal(bits) => write!(f, "{bits:04o}"),
+            Self::Symbolic(actions) => {
+                for (number, action) in actions.iter().enumerate() {
+                    write!(f, "{}{action}", if number == 0 { "" } else { "," })?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl fmt::Display for ModeAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let classes = [('u', 0o700), ('g', 0o070), ('o', 0o007)];
+        for (letter, bits) in classes {
+            if self.who & bits != 0 {
+                write!(f, "{letter}")?;
+            }
+        }
+        f.write_str(match self.operator {
+            ModeOperator::Add => "+",
+            ModeOperator::Remove => "-",
+            ModeOperator::Set => "=",
+        })?;
+        for (letter, bits) in [('r', 0o444), ('w', 0o222), ('x', 0o111), ('s', 0o6000), ('t', 0o1000)] {
+            if self.bits & bits != 0 {
+                write!(f, "{letter}")?;
+            }
+        }
+        if self.conditional_execute {
+            f.write_str("X")?;
+        }
+        match self.copied_from {
+            Some(6) => f.write_str("u"),
+            Some(3) => f.write_str("g"),
+            Some(_) => f.write_str("o"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -301,6 +346,14 @@ mod tests {
         assert_eq!(applied("u+x,go+X", 0o644, false), "0744");
         assert_eq!(applied("a-X", 0o755, false), "0644");
         assert_eq!(applied("g=u", 0o2640, false), "2660");
+    }
+
+    #[test]
+    fn changes_are_shown_as_they_are_written() {
+        let shown = |text: &str| text.parse::<ModeChange>().expect(text).to_string();
+        assert_eq!(shown("755"), "0755");
+        assert_eq!(shown("u=rwX,go=rX"), "u=rwX,go=rX");
+        assert_eq!(shown("+x-w,g+st,o=u"), "ugo+x,ugo-w,g+st,o=u");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{Exec, FileOp, Source};
 ///
 /// It is part of every digest, so records of another version are never mistaken for ours. Raise
 /// it when an operation of the same fields begins to mean something else.
-pub const ENCODING: u32 = 1;
+pub const ENCODING: u32 = 2;
 
 /// One operation of a build. Its result is a file tree.
 ///

@@ -101,7 +101,7 @@ fn only_the_local_context_is_volatile() {
 #[test]
 fn the_encoding_is_stable() {
     let text = String::from_utf8(Op::File(FileOp::Copy(copy("src", "/to"))).encode()).unwrap();
-    insta::assert_snapshot!(text, @r#"[1,{"file":{"copy":{"sources":[{"tree":{"input":1,"pattern":"src","unpack":"never"}}],"destination":{"path":"/to","is_directory":true,"follows_links":true},"owner":null,"mode":null,"excludes":[],"parents":false}}}]"#);
+    insta::assert_snapshot!(text, @r#"[2,{"file":{"copy":{"sources":[{"tree":{"input":1,"pattern":"src","unpack":"never"}}],"destination":{"path":"/to","is_directory":true,"follows_links":true},"owner":null,"mode":null,"excludes":[],"parents":false}}}]"#);
     let decoded: (u32, Op) = serde_json::from_str(&text).unwrap();
     assert_eq!(decoded.1, Op::File(FileOp::Copy(copy("src", "/to"))));
 }

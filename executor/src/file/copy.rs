@@ -102,6 +102,8 @@ impl Copier<'_> {
 
     fn source(&mut self, source: &Source, unpack: Unpack) -> Result<(), FileError> {
         let entry = &source.entry;
+        // Each source is copied for itself, as in BuildKit: hard links are kept inside of one.
+        self.editor.forget_hard_links();
         if unpack == Unpack::Archives && *entry.kind() == Kind::File && store::is_archive(entry.open()?) {
             return self.unpack(entry);
         }

@@ -166,6 +166,21 @@ fn links_that_lead_nowhere_are_not_matched_in_silence() {
 }
 
 #[test]
+fn hard_links_are_kept_inside_of_a_source() {
+    let fixture = Fixture::new(&["d/a=1"]);
+    let context = fixture.directory.path().join("context");
+    fs::hard_link(context.join("d/a"), context.join("d/b")).expect("a link");
+    let inode = |snapshot: &Snapshot, path: &str| {
+        let entry = snapshot.tree().resolve(&ImagePath::new(path), false).expect("a tree").expect("a file");
+        entry.hard_link()
+    };
+    let copied = fixture.copied(&fixture.store.scratch(), &copy(&["d"], "/"));
+    assert!(inode(&copied, "/a").is_some() && inode(&copied, "/a") == inode(&copied, "/b"));
+    let copied = fixture.copied(&fixture.store.scratch(), &copy(&["d/*"], "/"));
+    assert_eq!((inode(&copied, "/a"), inode(&copied, "/b")), (None, None));
+}
+
+#[test]
 fn what_is_named_must_be_there() {
     let fixture = Fixture::new(&["a=1"]);
     assert!(fixture.refused(&copy(&["x/y"], "/")).contains(r#""/x/y": not found"#));

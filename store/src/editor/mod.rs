@@ -170,8 +170,8 @@ impl Editor<'_> {
     ///
     /// A directory is copied without its entries; onto an existing directory it sets attributes and extended
     /// attributes. Files are cloned where the file system can, holes stay holes. Files that are hard links of
-    /// each other and are copied with equal attributes by one editor become hard links again. Sockets are left
-    /// out.
+    /// each other and are copied with equal attributes by one editor become hard links again, until it is told to
+    /// [forget](Editor::forget_hard_links) them. Sockets are left out.
     pub fn copy(&mut self, from: &Entry, to: &TreePath, attributes: &Attributes) -> Result<(), StoreError> {
         match from.kind() {
             Kind::File => self.copy_file(from, to, attributes),
@@ -186,6 +186,11 @@ impl Editor<'_> {
             Kind::Fifo | Kind::CharDevice(_) | Kind::BlockDevice(_) => self.node(to, from.kind(), attributes),
             Kind::Socket => Ok(()),
         }
+    }
+
+    /// What is copied from now on is no other name of what was copied before.
+    pub fn forget_hard_links(&mut self) {
+        self.copied.clear();
     }
 
     /// Makes a symbolic link, in place of anything but a directory.
