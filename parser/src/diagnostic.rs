@@ -74,8 +74,6 @@ codes! {
     InvalidArgument = "invalid-argument",
     /// A JSON array has elements that are not strings.
     JsonNotStrings = "json-not-strings",
-    /// What looks like a JSON array is none.
-    InvalidJson = "invalid-json",
     /// The instruction takes its arguments as a JSON array only.
     JsonRequired = "json-required",
     /// An ENV or LABEL argument is not `key=value`.

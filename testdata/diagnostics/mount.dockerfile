@@ -6,6 +6,3 @@ RUN --mount=type=cache,target=/a,sharing=lock true
 RUN --mount=type=tmpfs,target=/a,mode=0700 true
 RUN --mount=type=secret true
 RUN --mount=type=cache,target true
-RUN --mount=type=bind,from=$STAGE,target=/a true
-RUN --network=hots true
-RUN --security=none true

@@ -1,6 +1,7 @@
-# What was meant to be a JSON array is a command for the shell: a warning beside the error.
+# What was meant to be JSON arrays and is text for a shell, or words of a list: notes beside the warnings.
 FROM scratch
 CMD ['sleep', '10']
 ENTRYPOINT ["sleep", "10",]
-RUN [ "$HOME" = /root ]
-EXPOSE eighty
+VOLUME ['/data']
+EXPOSE 80/TCP
+COPY missing /

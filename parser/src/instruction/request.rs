@@ -99,10 +99,7 @@ impl<'l> Request<'l> {
             Json::Strings(strings) => {
                 Some(Arguments::Json(strings.into_iter().map(|(text, _)| text).collect()))
             }
-            Json::Other => {
-                self.warn_of_json(arguments);
-                Some(Arguments::Text(arguments.text().to_owned()))
-            }
+            Json::Other => Some(Arguments::Text(arguments.text().to_owned())),
             Json::OtherElements => {
                 self.not_strings(arguments.span());
                 None
@@ -126,10 +123,7 @@ impl<'l> Request<'l> {
                 let word = |(text, range)| Word::new(text, arguments.part(range).span(), self.escape);
                 Some((strings.into_iter().map(word).collect(), ArgumentForm::Json))
             }
-            Json::Other => {
-                self.warn_of_json(arguments);
-                Some((self.items(), ArgumentForm::Words))
-            }
+            Json::Other => Some((self.items(), ArgumentForm::Words)),
             Json::OtherElements => {
                 self.not_strings(arguments.span());
                 None
@@ -197,18 +191,5 @@ impl<'l> Request<'l> {
         let message = "when using JSON array syntax, arrays must be comprised of strings only";
         let error = Diagnostic::error(Code::JsonNotStrings, span, message);
         self.diagnostics.push(error.with_help("put each element into double quotes"));
-    }
-
-    /// Warns of arguments that are meant to be a JSON array, as the quote right behind the bracket tells,
-    /// and are none.
-    fn warn_of_json(&mut self, arguments: Part<'_>) {
-        let text = arguments.text();
-        if text.starts_with("['") || text.starts_with("[\"") && text.ends_with(']') {
-            let message = "this is no JSON array and counts as plain text";
-            let warning = Diagnostic::warning(Code::InvalidJson, arguments.span(), message);
-            self.diagnostics.push(warning.with_help(
-                "in a JSON array, strings stand in double quotes with commas between, none behind the last",
-            ));
-        }
     }
 }

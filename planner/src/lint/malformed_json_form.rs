@@ -1,4 +1,4 @@
-//! `CMD ['a', 'b']`: nearly a JSON array. What is none is a text for the shell, and no error.
+//! `CMD ['a', 'b']`: nearly a JSON array. What is none is a text for the shell, or a list of words, and no error.
 
 use parser::Span;
 use parser::ast::CommandLine;
@@ -7,13 +7,27 @@ use super::{Linter, Rule};
 
 /// Looks at the command of an instruction.
 pub(crate) fn check(linter: &mut Linter, keyword: &str, command: &CommandLine, span: Span) {
-    let CommandLine::Shell(text) = command else { return };
-    let text = text.trim();
+    if let CommandLine::Shell(text) = command {
+        report(linter, (keyword, text.trim()), "a shell runs them", span);
+    }
+}
+
+/// Looks at the arguments of an instruction that takes a list, as they are written.
+pub(crate) fn check_list<'w>(
+    linter: &mut Linter,
+    keyword: &str,
+    words: impl Iterator<Item = &'w str>,
+    span: Span,
+) {
+    let text = words.collect::<Vec<_>>().join(" ");
+    report(linter, (keyword, &text), "brackets and quotes are part of the words", span);
+}
+
+fn report(linter: &mut Linter, (keyword, text): (&str, &str), effect: &str, span: Span) {
     if text.contains('\n') || !looks_like_json(text) {
         return;
     }
-    let message =
-        format!("The arguments of {keyword} look like a JSON array and are none: a shell runs them");
+    let message = format!("The arguments of {keyword} look like a JSON array and are none: {effect}");
     linter.report_with_help(Rule::MalformedJsonForm, span, message, Some(help(text).to_owned()));
 }
 
@@ -56,6 +70,8 @@ mod tests {
             "RUN ['make']",
             "HEALTHCHECK CMD ['a']",
             "CMD [“a”]",
+            "VOLUME ['/data']",
+            "VOLUME [\"/a\", \"/b\",]",
         ] {
             assert_eq!(found(near).len(), 1, "{near}");
         }
@@ -63,9 +79,14 @@ mod tests {
 
     #[test]
     fn tests_and_arrays_are_not() {
-        for fine in
-            ["RUN [ \"$A\" = \"b,c\" ]", "RUN [ -f x ] && [ -f y ]", "CMD [\"a\", \"b\"]", "CMD [ 'a' = b ]"]
-        {
+        for fine in [
+            "RUN [ \"$A\" = \"b,c\" ]",
+            "RUN [ -f x ] && [ -f y ]",
+            "CMD [\"a\", \"b\"]",
+            "CMD [ 'a' = b ]",
+            "VOLUME [\"/a\"]",
+            "VOLUME [a]",
+        ] {
             assert!(found(fine).is_empty(), "{fine}");
         }
     }

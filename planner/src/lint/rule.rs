@@ -91,7 +91,7 @@ rules! {
         CrlfScript, "A script has Windows line ends, which its interpreter takes as part of every line";
         ExcludedSource, "A file to copy is excluded by a rule of the ignore file";
         HeredocWithoutErrexit, "The commands of a here-document go on after one of them failed";
-        MalformedJsonForm, "A command looks like a JSON array and is none, so that a shell gets it as text";
+        MalformedJsonForm, "Arguments look like a JSON array and are none, so that a shell or a list gets them as text";
         WildcardMatchesNothing, "A wildcard of COPY or ADD matches no file";
     }
 }
