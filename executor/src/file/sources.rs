@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use graph::file::Copy;
 use image::pattern::{BadPattern, Exclusions, has_wildcard};
 use image::{ImagePath, PathPattern};
-use store::{Entry, Kind, TreePath, Wildcards};
+use store::{Entry, Kind, Tree, TreePath, Wildcards};
 
 use crate::file::error::{FileError, MissingPath};
 use crate::file::similar;
@@ -54,13 +54,27 @@ fn matches(input: &Output, pattern: &PathPattern) -> Result<Vec<store::Selected>
     let selected = tree.select(pattern, Wildcards::OneLevel)?;
     if selected.is_empty() {
         let needed = without_wildcards(pattern);
-        tree.resolve(&needed, true)?.ok_or_else(|| not_found(input, &needed))?;
+        let may_be_hidden = has_wildcard(pattern.as_str());
+        if tree.resolve(&needed, true)?.is_none() && !(may_be_hidden && is_hidden(&tree, &needed)?) {
+            return Err(not_found(input, &needed));
+        }
     }
     let dangling = selected.iter().find(|selected| matches!(selected.entry.kind(), Kind::Symlink(_)));
     match dangling {
         Some(link) => Err(not_found(input, &ImagePath::new(&link.name.to_string()))),
         None => Ok(selected),
     }
+}
+
+/// Whether a local context has something at a path that its ignore file hides. For BuildKit a directory is there when a
+/// pattern leads into it, and what is ignored in it is what the pattern does not match.
+fn is_hidden(tree: &Tree, path: &ImagePath) -> Result<bool, FileError> {
+    if !tree.is_host() {
+        return Ok(false);
+    }
+    let relative = path.as_str().trim_start_matches('/');
+    let places = tree.root()?.host_paths();
+    Ok(places.iter().any(|place| place.join(relative).symlink_metadata().is_ok()))
 }
 
 /// The first link in a tree's root that is copied by `--parents` and leads nowhere: `BuildKit` follows those, and no

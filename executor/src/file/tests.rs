@@ -166,6 +166,23 @@ fn links_that_lead_nowhere_are_not_matched_in_silence() {
 }
 
 #[test]
+fn a_pattern_matches_nothing_in_a_hidden_directory() {
+    let fixture = Fixture::new(&["hidden/a=1"]);
+    let hide = |path: &store::TreePath, _: bool| {
+        if path.to_string().starts_with("hidden") { Keep::No } else { Keep::Yes }
+    };
+    let tree = Tree::host(&fixture.directory.path().join("context"), hide).expect("a context");
+    let inputs = [Output::Snapshot(fixture.store.scratch()), Output::Context(ContextName::main(), tree)];
+    let run = |pattern: &str| {
+        let copy = FileOp::Copy(copy(&[pattern], "/"));
+        super::run(&fixture.store, &copy, &fixture.store.scratch(), &inputs)
+    };
+    assert_eq!(list(&run("hidden/*").expect("nothing is copied")), Vec::<String>::new());
+    assert!(run("hidden/a").expect_err("it is named").to_string().contains("not found"));
+    assert!(run("missing/*").expect_err("it is not there").to_string().contains("not found"));
+}
+
+#[test]
 fn hard_links_are_kept_inside_of_a_source() {
     let fixture = Fixture::new(&["d/a=1"]);
     let context = fixture.directory.path().join("context");
