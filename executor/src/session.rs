@@ -141,14 +141,20 @@ impl Session {
         self
     }
 
-    /// The first of these secrets that the build was given, with its name.
+    /// The first of these secrets that the build was given, with its name: a text for the header of a request,
+    /// without the line end that editors put behind it.
     pub(crate) async fn first_secret(
         &self,
         ids: impl IntoIterator<Item = String>,
-    ) -> Result<Option<(String, Vec<u8>)>, SecretError> {
+    ) -> Result<Option<(String, String)>, SecretError> {
         let found = ids.into_iter().find_map(|id| Some((self.options.secrets.get(&id)?.clone(), id)));
         let Some((source, id)) = found else { return Ok(None) };
-        blocking(move || source.read(&id).map(|value| Some((id, value)))).await
+        blocking(move || {
+            let value = source.read(&id)?;
+            let text = String::from_utf8_lossy(&value).trim_end_matches(['\r', '\n']).to_owned();
+            Ok(Some((id, text)))
+        })
+        .await
     }
 
     /// Resolves a URL to the content that it has now, which is a blob of the store afterwards.

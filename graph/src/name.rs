@@ -103,6 +103,11 @@ impl fmt::Display for Name {
     }
 }
 
+/// Whether a text is the whole object id of a commit in hex, SHA-1 or SHA-256, and so needs no looking up.
+pub fn is_commit_id(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// An address as it may be shown: without the password, or the token in its place, that it may hold.
 pub fn redacted(address: &str) -> Cow<'_, str> {
     let Some((scheme, rest)) = address.split_once("://") else { return Cow::Borrowed(address) };

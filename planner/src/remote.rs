@@ -10,7 +10,7 @@
 //!
 //! An `http` or `https` URL names a repository only if its path ends in `.git`.
 
-use graph::name::GitName;
+use graph::name::{GitName, is_commit_id};
 use graph::source::{GitSource, GitTimes};
 
 /// A git repository, and what of it is wanted.
@@ -225,11 +225,6 @@ fn relative(directory: &str) -> String {
 
 fn prefixed(prefix: &str, name: String) -> String {
     if name.starts_with(prefix) { name } else { format!("{prefix}{name}") }
-}
-
-/// A whole object id, SHA-1 or SHA-256.
-fn is_commit_id(text: &str) -> bool {
-    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn times(key: &str, value: String) -> Result<GitTimes, GitReferenceError> {

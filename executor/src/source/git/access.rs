@@ -52,7 +52,7 @@ impl Access {
                 .find(|scope| remote.starts_with(**scope))
                 .map_or(remote, |scope| scope)
                 .to_owned(),
-            header: header(&id, &String::from_utf8_lossy(&value)),
+            header: header(&id, &value),
         });
         let agent = session.options.ssh_agents.get("default").cloned();
         Ok(Self { remote: remote.to_owned(), authorization, agent })
@@ -97,7 +97,6 @@ fn secrets_of(host: &str) -> [String; 4] {
 
 /// The header of a secret: as it is, or the token in the form that all large hosts take.
 fn header(id: &str, value: &str) -> String {
-    let value = value.trim_end_matches(['\r', '\n']);
     if id.starts_with("GIT_AUTH_TOKEN") {
         return format!("Authorization: basic {}", STANDARD.encode(format!("x-access-token:{value}")));
     }
@@ -117,7 +116,7 @@ mod tests {
 
     #[test]
     fn headers_are_sent_as_they_are_and_tokens_as_passwords() {
-        assert_eq!(header("GIT_AUTH_HEADER.host", "Bearer x\n"), "Authorization: Bearer x");
+        assert_eq!(header("GIT_AUTH_HEADER.host", "Bearer x"), "Authorization: Bearer x");
         assert_eq!(header("GIT_AUTH_TOKEN", "t"), "Authorization: basic eC1hY2Nlc3MtdG9rZW46dA==");
     }
 }

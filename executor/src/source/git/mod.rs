@@ -12,7 +12,7 @@ mod access;
 mod checkout;
 mod command;
 
-use graph::name::{GitName, GitPin, redacted};
+use graph::name::{GitName, GitPin, is_commit_id, redacted};
 use graph::source::{GitSource, GitTimes};
 use store::{Snapshot, Timestamp};
 
@@ -25,8 +25,8 @@ use crate::source::error::SourceError;
 /// Resolves a reference to a commit.
 pub(crate) async fn pin(session: &Session, name: &GitName) -> Result<GitPin, SourceError> {
     let found = match (&name.reference, &name.checksum) {
-        (_, Some(commit)) if name.by_commit && is_object_id(commit) => Found::commit(commit),
-        (Some(reference), _) if is_object_id(reference) => Found::commit(reference),
+        (_, Some(commit)) if name.by_commit && is_commit_id(commit) => Found::commit(commit),
+        (Some(reference), _) if is_commit_id(reference) => Found::commit(reference),
         (reference, _) => look_up(session, &name.remote, reference.as_deref().unwrap_or("HEAD")).await?,
     };
     if let Some(expected) = name.checksum.as_deref().filter(|expected| !found.matches(expected)) {
@@ -65,18 +65,13 @@ impl Found {
     }
 }
 
-/// A whole object id, SHA-1 or SHA-256.
-fn is_object_id(text: &str) -> bool {
-    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-}
-
 async fn look_up(session: &Session, remote: &str, reference: &str) -> Result<Found, SourceError> {
     // `reference*` in all forms: `^{}` is what an annotated tag leads to.
     let peeled = format!("{reference}^{{}}");
     let git = Git::anywhere(Access::to(session, remote).await?);
     let listed = git.run(&["ls-remote", "--", remote, reference, &peeled]).await?;
     let found = choose(&String::from_utf8_lossy(&listed), reference);
-    found.filter(|found| is_object_id(&found.commit)).ok_or_else(|| SourceError::ReferenceNotFound {
+    found.filter(|found| is_commit_id(&found.commit)).ok_or_else(|| SourceError::ReferenceNotFound {
         remote: redacted(remote).into_owned(),
         reference: reference.to_owned(),
     })

@@ -94,8 +94,6 @@ async fn authorize(
     let token = format!("HTTP_AUTH_TOKEN_{host}");
     let secret = session.first_secret([format!("HTTP_AUTH_HEADER_{host}"), token.clone()]).await?;
     let Some((id, value)) = secret else { return Ok(request) };
-    let value = String::from_utf8_lossy(&value);
-    let value = value.trim_end_matches(['\r', '\n']);
     Ok(if id == token { request.bearer_auth(value) } else { request.header(AUTHORIZATION, value) })
 }
 
