@@ -3,12 +3,8 @@
 //! `NAME.dockerfile` is planned with fake pins and compared with `NAME.plan`. Comments
 //! `# options: …` anywhere in the file are flags of the build; `--ignore=A,B` stands for the
 //! lines of the ignore file.
-//!
-//! To rewrite plans after a wanted change, delete them and run the test once: it writes those that
-//! are missing, and fails, so that they are looked at.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use graph::exec::NetworkMode;
 use image::Platform;
@@ -19,33 +15,12 @@ use crate::context::NamedContext;
 use crate::remote::GitReference;
 use crate::{Entitlement, MainContext, PlanOptions, StageSelection, dump};
 
-fn corpus() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/planner")
-}
+#[path = "../../../testdata/corpus.rs"]
+mod files;
 
 #[test]
 fn plans_are_as_expected() {
-    let mut dockerfiles: Vec<PathBuf> = fs::read_dir(corpus())
-        .expect("the corpus is a folder of this repository")
-        .map(|entry| entry.expect("its entries can be read").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "dockerfile"))
-        .collect();
-    dockerfiles.sort();
-    assert!(!dockerfiles.is_empty(), "no corpus in {}", corpus().display());
-    let mut wrong = Vec::new();
-    for path in dockerfiles {
-        let plan = planned(&fs::read_to_string(&path).unwrap());
-        let expected = path.with_extension("plan");
-        match fs::read_to_string(&expected) {
-            Ok(expected) if expected == plan => {}
-            Ok(_) => wrong.push(format!("{} is planned as\n{plan}", path.display())),
-            Err(_) => {
-                fs::write(&expected, plan).unwrap();
-                wrong.push(format!("{} was missing and is written", expected.display()));
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    files::compare(&files::files("planner", "dockerfile"), "plan", planned);
 }
 
 fn planned(text: &str) -> String {
@@ -120,15 +95,11 @@ fn context(value: &str) -> NamedContext {
 
 #[test]
 fn whatever_parses_can_be_planned() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/parser");
     let mut planned = 0;
-    for entry in fs::read_dir(folder).expect("the parser's corpus is a folder of this repository") {
-        let path = entry.expect("its entries can be read").path();
+    for path in files::files("parser", "dockerfile") {
         let Ok(text) = fs::read_to_string(&path) else { continue };
         let parsed = parser::parse(&text);
-        if path.extension().is_none_or(|extension| extension != "dockerfile")
-            || parsed.diagnostics.iter().any(parser::Diagnostic::is_error)
-        {
+        if parsed.diagnostics.iter().any(parser::Diagnostic::is_error) {
             continue;
         }
         planned += 1;
