@@ -14,13 +14,16 @@ use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 
 use crate::error::{DatabaseAttempt, StoreError};
 
-/// `PRAGMA user_version` of this schema. A later program migrates; an older one refuses.
-const SCHEMA_VERSION: i64 = 1;
+/// `PRAGMA user_version` of the newest schema. A later program migrates; an older one refuses.
+const SCHEMA_VERSION: i64 = 2;
 
 /// How long a statement waits for another process's transaction. Those take milliseconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
-const SCHEMA: &str = "
+/// What makes each version of the schema out of the one before it; the first out of an empty file.
+const SCHEMA: [&str; 2] = [VERSION_1, VERSION_2];
+
+const VERSION_1: &str = "
 -- A directory ROOT/layers/<id>, named after the snapshot it was made for.
 CREATE TABLE layers (
     id         TEXT PRIMARY KEY,
@@ -78,6 +81,23 @@ CREATE TABLE tags (
 CREATE INDEX tags_image ON tags(image);
 ";
 
+const VERSION_2: &str = "
+-- Drafts that were kept as snapshots; nothing else refers to those.
+CREATE TABLE kept (
+    -- grows: the order in which they were kept
+    number   INTEGER PRIMARY KEY AUTOINCREMENT,
+    snapshot TEXT NOT NULL UNIQUE REFERENCES snapshots(id),
+    time     INTEGER NOT NULL
+) STRICT;
+-- What is needed to use a kept draft again, beside its parent.
+CREATE TABLE kept_inputs (
+    kept     TEXT NOT NULL REFERENCES kept(snapshot),
+    snapshot TEXT NOT NULL REFERENCES snapshots(id),
+    PRIMARY KEY (kept, snapshot)
+) STRICT;
+CREATE INDEX kept_inputs_snapshot ON kept_inputs(snapshot);
+";
+
 /// One connection per open store; threads take turns, which is enough for statements of microseconds.
 #[derive(Debug)]
 pub(crate) struct Database {
@@ -95,14 +115,15 @@ impl Database {
         connection.pragma_update(None, "synchronous", "NORMAL").database("set the synchronous mode")?;
         connection.pragma_update(None, "foreign_keys", true).database("switch foreign keys on")?;
         let found = version(&connection)?;
-        if found == 0 {
-            create_tables(&mut connection)?;
-        } else if found != SCHEMA_VERSION {
+        if !(0..=SCHEMA_VERSION).contains(&found) {
             return Err(StoreError::Format {
                 root: root.to_owned(),
                 found: format!("database {found}"),
                 expected: format!("database {SCHEMA_VERSION}"),
             });
+        }
+        if found != SCHEMA_VERSION {
+            migrate(&mut connection)?;
         }
         Ok(Self { connection: Mutex::new(connection) })
     }
@@ -133,15 +154,17 @@ fn version(connection: &Connection) -> Result<i64, StoreError> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0)).database("read the schema version")
 }
 
-fn create_tables(connection: &mut Connection) -> Result<(), StoreError> {
+/// Brings the tables to the newest version, in one transaction.
+fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .database("begin a transaction")?;
     // Another process may have been first.
-    if version(&transaction)? == 0 {
-        transaction.execute_batch(SCHEMA).database("make the tables")?;
-        transaction.pragma_update(None, "user_version", SCHEMA_VERSION).database("set the schema version")?;
+    let found = usize::try_from(version(&transaction)?).unwrap_or_default();
+    for statements in SCHEMA.iter().skip(found) {
+        transaction.execute_batch(statements).database("make the tables")?;
     }
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION).database("set the schema version")?;
     transaction.commit().database("commit a transaction")
 }
 
@@ -171,4 +194,30 @@ pub(crate) fn now() -> i64 {
 /// The time of so many seconds since 1970, as [`now`] gives them.
 pub(crate) fn time(seconds: i64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_database_is_migrated_and_a_newer_one_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store.db");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(VERSION_1).unwrap();
+        old.execute_batch("INSERT INTO layers VALUES ('a', 0, NULL, 1, NULL)").unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        drop(old);
+        let new = Database::open(&path, directory.path()).unwrap();
+        let count = |table: &str| {
+            let query = format!("SELECT count(*) FROM {table}");
+            new.connection().query_row(&query, [], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        assert_eq!((count("layers"), count("kept")), (1, 0));
+        new.connection().pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
+        drop(new);
+        let refused = Database::open(&path, directory.path()).unwrap_err();
+        assert!(matches!(refused, StoreError::Format { .. }), "{refused}");
+    }
 }

@@ -7,6 +7,7 @@
 //! ROOT/store.db                   SQLite: which snapshots, layer blobs, images and tags exist
 //! ROOT/blobs/sha256/ab/abcdef…    blobs by content
 //! ROOT/layers/<id>/fs             one layer each, in the form of an overlayfs upper directory
+//! ROOT/layers/<id>/kept           what is remembered of a draft that was kept
 //! ROOT/drafts/<id>/…              layers being made, each locked by its owner
 //! ROOT/cache-mounts/…             directories that outlive builds
 //! ROOT/tmp/                       blobs being written
@@ -19,7 +20,9 @@
 //! - [`Store`] (`store`): opening, version, locks, garbage; `database`: the tables
 //! - [`Blobs`] (`blob`): content-addressed files
 //! - [`Snapshot`] (`snapshot`): immutable trees; [`Draft`] (`draft`): a tree being made, and the directories to
-//!   mount for it; [`Editor`] (`editor`): writing into a draft without a mount
+//!   mount for it; [`Kept`] (`draft::kept`): drafts that outlive their process; [`Editor`] (`editor`): writing
+//!   into a draft without a mount
+//! - [`Change`] (`changes`): what a layer changes on its parent
 //! - [`Tree`] (`tree`): reading a snapshot, a draft or a directory of the host; content digests
 //! - `unpack`, `extract`, `decompress`: archives become layers or files of a draft
 //! - `pack`: layers become archives and blobs
@@ -29,6 +32,7 @@
 
 mod blob;
 mod cache_mount;
+mod changes;
 mod confined;
 mod database;
 mod decompress;
@@ -49,7 +53,9 @@ mod xattrs;
 
 pub use blob::{BlobWriter, Blobs};
 pub use cache_mount::{CacheMount, CacheSeed, Sharing};
+pub use changes::{Change, ChangeKind};
 pub use decompress::{begins_like_archive, decompress, is_archive, newest_file};
+pub use draft::kept::{Forgotten, Kept};
 pub use draft::{Draft, MountPoint, MountPointKind, Stack};
 pub use editor::{Editor, Made, Resolved};
 pub use error::{ArchiveProblem, StoreError};

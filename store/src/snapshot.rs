@@ -264,26 +264,20 @@ impl Store {
             {
                 return Ok(false);
             }
-            transaction
-                .prepare_cached("INSERT INTO layers (id, root_entry, diff_id, canonical, size) VALUES (?1, ?2, ?3, ?4, ?5)")
-                .and_then(|mut statement| {
-                    statement.execute(params![
-                        layer.to_string(),
-                        row.root_entry,
-                        row.diff_id.map(|diff_id| diff_id.to_string()),
-                        row.canonical,
-                        row.size.map(i64::try_from).transpose().ok().flatten(),
-                    ])
-                })
-                .database("record a layer")?;
+            insert_layer(transaction, layer, row)?;
             insert_snapshot(transaction, id, parent, layer)?;
             if let Some(chain) = chain {
                 insert_chain(transaction, chain, id)?;
             }
             Ok(true)
         })?;
-        let directory = self.layer_directory(layer);
-        Ok(is_new.then(|| stacked(parent, Link { snapshot: id, layer, directory })))
+        Ok(is_new.then(|| self.snapshot_on(parent, id)))
+    }
+
+    /// The snapshot that a layer of its own makes on a parent.
+    pub(crate) fn snapshot_on(&self, parent: &Snapshot, id: SnapshotId) -> Snapshot {
+        let layer = LayerId(id);
+        stacked(parent, Link { snapshot: id, layer, directory: self.layer_directory(layer) })
     }
 
     /// What is known about a layer.
@@ -357,7 +351,29 @@ fn stacked(parent: &Snapshot, link: Link) -> Snapshot {
     Snapshot { chain: parent.chain.iter().cloned().chain(std::iter::once(link)).collect() }
 }
 
-fn insert_snapshot(
+pub(crate) fn insert_layer(
+    transaction: &Transaction<'_>,
+    layer: LayerId,
+    row: LayerRow,
+) -> Result<(), StoreError> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO layers (id, root_entry, diff_id, canonical, size) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )
+        .and_then(|mut statement| {
+            statement.execute(params![
+                layer.to_string(),
+                row.root_entry,
+                row.diff_id.map(|diff_id| diff_id.to_string()),
+                row.canonical,
+                row.size.map(i64::try_from).transpose().ok().flatten(),
+            ])
+        })
+        .database("record a layer")?;
+    Ok(())
+}
+
+pub(crate) fn insert_snapshot(
     transaction: &Transaction<'_>,
     id: SnapshotId,
     parent: &Snapshot,

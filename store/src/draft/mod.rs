@@ -8,8 +8,9 @@
 //! ```
 //!
 //! A draft whose lock nobody holds belongs to a killed process and is removed when a store is opened. Committing
-//! renames `fs` to `ROOT/layers/<id>/fs` and then records it in one transaction.
+//! renames `fs` to `ROOT/layers/<id>/fs` and then records it in one transaction. So does keeping, see [`kept`].
 
+pub(crate) mod kept;
 mod mount_points;
 mod unchanged;
 
@@ -90,35 +91,36 @@ impl Draft {
     }
 
     fn commit_as(self, unpacked: Option<(DiffId, ChainId)>) -> Result<Snapshot, StoreError> {
-        let upper = self.upper();
-        if unpacked.is_none() {
-            unchanged::remove_unchanged(&upper, &self.parent.tree())?;
-        }
-        let row = LayerRow {
-            root_entry: unchanged::is_root_changed(&upper, &self.parent.tree())?,
-            diff_id: unpacked.map(|(diff_id, _)| diff_id),
-            canonical: unpacked.is_none(),
-            size: None,
-        };
-        let layer = LayerId(self.id);
-        let home = self.store.layer_home(layer);
-        store::make_private_directory(&home)?;
-        let target = self.store.layer_directory(layer);
-        std::fs::rename(upper.path(), &target).attempt("put in place", &target)?;
+        let row = self.become_layer(unpacked.map(|(diff_id, _)| diff_id))?;
         let chain = unpacked.map(|(_, chain)| chain);
         match self.store.record_snapshot(self.id, &self.parent, row, chain) {
             Ok(Some(snapshot)) => Ok(snapshot),
             Ok(None) => {
-                store::remove(&home)?;
+                store::remove(&self.store.layer_home(LayerId(self.id)))?;
                 let other = chain.map(|chain| self.store.snapshot_of_chain(chain)).transpose()?.flatten();
                 other.ok_or(StoreError::SnapshotMissing(self.id))
             }
             Err(error) => {
                 // Without a row the directory is garbage; removing it now is only tidier.
-                let _ = store::remove(&home);
+                let _ = store::remove(&self.store.layer_home(LayerId(self.id)));
                 Err(error)
             }
         }
+    }
+
+    /// Puts the files in place as a layer, and says what its row is to be.
+    fn become_layer(&self, diff_id: Option<DiffId>) -> Result<LayerRow, StoreError> {
+        let upper = self.upper();
+        let below = self.parent.tree();
+        if diff_id.is_none() {
+            unchanged::remove_unchanged(&upper, &below)?;
+        }
+        let root_entry = unchanged::is_root_changed(&upper, &below)?;
+        let layer = LayerId(self.id);
+        store::make_private_directory(&self.store.layer_home(layer))?;
+        let target = self.store.layer_directory(layer);
+        std::fs::rename(upper.path(), &target).attempt("put in place", &target)?;
+        Ok(LayerRow { root_entry, diff_id, canonical: diff_id.is_none(), size: None })
     }
 
     fn make_directories(&self) -> Result<(), StoreError> {

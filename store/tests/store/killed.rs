@@ -11,6 +11,10 @@ use store::{LayerEncoding, SnapshotId, Store};
 /// The store of the writer, in its working directory. It exists only where the test below has put it.
 const STORE: &str = "store-of-a-writer-to-be-killed";
 
+/// What the writer remembers of every draft that it keeps, and how many it leaves.
+const RECORD: &[u8] = &[b'r'; 10_000];
+const MOST_KEPT: usize = 2;
+
 /// Not a test of its own: the other one runs it in a process, and kills that.
 #[test]
 fn writer() {
@@ -28,6 +32,10 @@ fn writer() {
             }
         });
         store.pack(&top, LayerEncoding::GZIP).unwrap();
+        let failed = store.draft(&top).unwrap();
+        failed.editor().write_file(&path("failed"), &b"x"[..], &attributes(0o644, 1)).unwrap();
+        failed.keep(RECORD, &[top.id()]).unwrap();
+        store.forget_oldest_kept(MOST_KEPT).unwrap();
         println!("made {}", top.id());
         if top.depth() == 20 {
             top = store.scratch();
@@ -68,6 +76,13 @@ fn check(directory: &Path, made: &HashSet<SnapshotId>) {
         let name = layer.unwrap().file_name();
         let id = name.to_str().unwrap().parse().unwrap();
         assert!(store.snapshot(id).unwrap().is_some(), "no layer without a record");
+    }
+    let kept = store.kept().unwrap();
+    assert!(kept.len() <= MOST_KEPT + 1, "{} are kept", kept.len());
+    for id in kept {
+        let kept = store.open_kept(id).unwrap().expect("what is listed is there");
+        assert!(kept.record() == RECORD, "what is kept is whole");
+        assert!(kept.snapshot().tree().get(&path("failed")).unwrap().is_some());
     }
     for id in made {
         let snapshot = store.snapshot(*id).unwrap().expect("what was made is there");

@@ -9,6 +9,7 @@
 mod archives;
 mod disk;
 mod images;
+mod kept;
 mod killed;
 mod overlayfs;
 mod snapshots;
