@@ -48,6 +48,7 @@ pub use outcome::{BuiltImage, Checked, DockerfileText, Finding, Location, Outcom
 pub use request::{BuildRequest, Export};
 
 /// Values of other crates that are part of this interface.
+pub use executor::ssh::AgentSource;
 pub use executor::{SecretSource, SecretValue};
 pub use graph::exec::Ulimit;
 pub use planner::options::is_proxy_variable;

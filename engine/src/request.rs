@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use executor::SecretSource;
+use executor::ssh::AgentSource;
 use graph::exec::Ulimit;
 use graph::name::redacted;
 use image::{Platform, Reference};
@@ -48,8 +49,8 @@ pub struct BuildRequest {
     pub ulimits: Vec<Ulimit>,
     /// Secrets by id.
     pub secrets: BTreeMap<String, SecretSource>,
-    /// Sockets of ssh agents by id.
-    pub ssh_agents: BTreeMap<String, PathBuf>,
+    /// ssh agents by id.
+    pub ssh_agents: BTreeMap<String, AgentSource>,
     /// Proxy variables for `RUN` steps, never recorded anywhere. Build arguments of these names win.
     pub proxy_variables: BTreeMap<String, String>,
     /// What dangerous things `RUN` steps may ask for (`--allow`).

@@ -31,6 +31,7 @@ mod merge;
 pub mod output;
 pub mod session;
 pub mod source;
+pub mod ssh;
 mod worker;
 
 pub use error::{ExecuteError, PinError};

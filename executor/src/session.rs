@@ -18,6 +18,7 @@ use crate::error::PinError;
 use crate::executor::Executor;
 use crate::source;
 use crate::source::origins::Origins;
+use crate::ssh::{AgentSource, Agents};
 
 /// What belongs to one build and to no graph.
 #[derive(Clone, Debug)]
@@ -26,8 +27,8 @@ pub struct SessionOptions {
     pub contexts: BTreeMap<ContextName, Tree>,
     /// Secrets by id.
     pub secrets: BTreeMap<String, SecretSource>,
-    /// Sockets of ssh agents by id.
-    pub ssh_agents: BTreeMap<String, PathBuf>,
+    /// ssh agents by id.
+    pub ssh_agents: BTreeMap<String, AgentSource>,
     /// Proxy variables of `RUN` steps that do not set them themselves.
     pub proxy_variables: BTreeMap<String, String>,
     /// The addresses of the names in [`graph::Exec::extra_hosts`].
@@ -127,11 +128,14 @@ pub struct Session {
     pub(crate) options: Arc<SessionOptions>,
     /// Where the pinned sources can be fetched.
     pub(crate) origins: Arc<Origins>,
+    /// The ssh agents, running or to be started.
+    pub(crate) agents: Arc<Agents>,
 }
 
 impl Session {
     pub(crate) fn new(executor: Executor, options: SessionOptions) -> Self {
-        Self { executor, options: Arc::new(options), origins: Arc::default() }
+        let agents = Arc::new(Agents::new(options.ssh_agents.clone()));
+        Self { executor, options: Arc::new(options), origins: Arc::default(), agents }
     }
 
     /// The same build with these contexts.

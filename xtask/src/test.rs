@@ -13,14 +13,15 @@ use crate::command::{self, cargo, heading, workspace};
 use crate::system::{self, Need};
 
 /// What tests call: reference readers of the images that we write, a registry to push them to, a
-/// static shell for small images, and the set-uid programs behind rootless builds.
-const NEEDS: [Need; 6] = [
+/// static shell for small images, the set-uid programs behind rootless builds, and agents for ssh keys.
+const NEEDS: [Need; 7] = [
     Need { file: "busybox", package: "busybox-static" },
     Need { file: "newuidmap", package: "uidmap" },
     Need { file: "skopeo", package: "skopeo" },
     Need { file: "umoci", package: "umoci" },
     Need { file: "podman", package: "podman" },
     Need { file: "docker-registry", package: "docker-registry" },
+    Need { file: "ssh-agent", package: "openssh-client" },
 ];
 
 /// What tests say when they cannot run.

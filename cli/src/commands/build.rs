@@ -49,7 +49,8 @@ pub(crate) struct BuildArgs {
     /// Secret for RUN --mount=type=secret: "id=ID[,src=FILE|,env=VARIABLE]" (repeatable)
     #[arg(long = "secret", value_name = "SECRET")]
     secrets: Vec<String>,
-    /// Agent for RUN --mount=type=ssh: "default" or "ID=SOCKET" (repeatable)
+    /// Agent for RUN --mount=type=ssh: "default", "ID=SOCKET", or "ID=KEY[,KEY]" with
+    /// files of private keys (repeatable)
     #[arg(long = "ssh", value_name = "AGENT")]
     ssh: Vec<String>,
     /// Further context "NAME=VALUE" with a directory, a git or http URL, docker-image://IMAGE,

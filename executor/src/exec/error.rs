@@ -9,6 +9,7 @@ use sandbox::{SandboxError, UnknownResource};
 use store::StoreError;
 
 use crate::session::SecretError;
+use crate::ssh::keys::KeyAgentError;
 
 use runtime::user::UserLookupError;
 
@@ -83,6 +84,9 @@ pub enum ExecError {
         /// Its name.
         id: String,
     },
+    /// The keys for an ssh agent cannot be served.
+    #[error(transparent)]
+    KeyAgent(#[from] KeyAgentError),
     /// The connection to an ssh agent could not be offered to the process.
     #[error("cannot {attempt} the socket of ssh agent {id}")]
     SshAgent {

@@ -5,8 +5,7 @@
 //! draft of the tree ─ stack ┴→ sandbox::Spec ─ process::run ─→ exit 0: commit, else: ExecError
 //! ```
 //!
-//! - [`mounts`]: bind, cache, tmpfs, secret and ssh mounts; [`context`]: showing a tree to a process;
-//!   [`ssh`]: the socket that leads to an agent
+//! - [`mounts`]: bind, cache, tmpfs, secret and ssh mounts; [`context`]: showing a tree to a process
 //! - [`process`]: starting, reading, waiting, killing
 //! - [`error`]: what can go wrong
 
@@ -14,7 +13,6 @@ pub(crate) mod context;
 pub mod error;
 pub(crate) mod mounts;
 pub(crate) mod process;
-pub(crate) mod ssh;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -115,7 +113,8 @@ fn prepare(
     let (store, options) = (session.executor.store(), &*session.options);
     let user = runtime::user::lookup(&base.tree(), exec.user.as_deref().unwrap_or_default())
         .map_err(|source| ExecError::User { user: exec.user.clone().unwrap_or_default(), source })?;
-    let mounts = Mounts::prepare(exec, &Sources { store, options, inputs })?;
+    let sources = Sources { store, options, agents: &session.agents, inputs };
+    let mounts = Mounts::prepare(exec, &sources)?;
     let draft = store.draft(base)?;
     runtime::root::make_working_directory(&draft, &exec.cwd)?;
     let (root, targets) = runtime::root::overlay(&draft, mounts.points())?;

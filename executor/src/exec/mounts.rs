@@ -6,7 +6,7 @@
 //! cache      a directory of the store, held by its lock while the step runs
 //! tmpfs      memory
 //! secret     a file in memory
-//! ssh        a socket of the step's own, see `ssh`
+//! ssh        a socket of the step's own, see `ssh::forward`
 //! script     a file in memory
 //! ```
 //!
@@ -27,9 +27,10 @@ use store::{Attributes, Draft, Entry, MountPoint, MountPointKind, Store, Timesta
 
 use crate::exec::context::{self, Shown};
 use crate::exec::error::ExecError;
-use crate::exec::ssh::AgentSocket;
 use crate::output::Output;
 use crate::session::SessionOptions;
+use crate::ssh::Agents;
+use crate::ssh::forward::AgentSocket;
 
 /// The mounts of one step.
 #[derive(Debug, Default)]
@@ -64,6 +65,7 @@ impl Owned for AgentSocket {}
 pub(crate) struct Sources<'a> {
     pub(crate) store: &'a Store,
     pub(crate) options: &'a SessionOptions,
+    pub(crate) agents: &'a Agents,
     pub(crate) inputs: &'a [Output],
 }
 
@@ -162,9 +164,9 @@ impl Mounts {
                 None if *required => Err(ExecError::SecretNotFound { id: id.clone() }),
                 None => Ok(()),
             },
-            MountKind::Ssh { id, required, owner } => match sources.options.ssh_agents.get(id) {
+            MountKind::Ssh { id, required, owner } => match sources.agents.socket(id)? {
                 Some(agent) => {
-                    let socket = AgentSocket::open(id, agent, *owner, &sources.store.root().join("tmp"))?;
+                    let socket = AgentSocket::open(id, &agent, *owner, &sources.store.root().join("tmp"))?;
                     self.ssh(target, socket);
                     Ok(())
                 }

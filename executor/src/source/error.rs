@@ -9,6 +9,7 @@ use registry::RegistryError;
 use store::StoreError;
 
 use crate::session::SecretError;
+use crate::ssh::keys::KeyAgentError;
 
 /// Why a source could not be pinned or fetched.
 #[derive(Debug, thiserror::Error)]
@@ -131,6 +132,9 @@ pub enum SourceError {
     /// A secret that a server asks for could not be read.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// The keys for an ssh agent cannot be served.
+    #[error(transparent)]
+    KeyAgent(#[from] KeyAgentError),
     /// An archive could not be looked through.
     #[error("cannot read archive {digest}")]
     Archive {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileTypeExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use engine::{SecretSource, SecretValue};
+use engine::{AgentSource, SecretSource, SecretValue};
 
 use super::request::usage;
 use crate::csv;
@@ -54,27 +54,44 @@ fn secret(flag: &str, environment: &Environment) -> Result<(String, SecretSource
     }
 }
 
-/// Sockets of ssh agents by id.
+/// ssh agents by id. Sockets and keys have to be there now; keys are read when a step asks for them.
 pub(super) fn agents(
     flags: &[String],
     environment: &Environment,
-) -> Result<BTreeMap<String, PathBuf>, Failure> {
+) -> Result<BTreeMap<String, AgentSource>, Failure> {
     flags.iter().map(|flag| agent(flag, environment)).collect()
 }
 
-fn agent(flag: &str, environment: &Environment) -> Result<(String, PathBuf), Failure> {
-    let (id, socket) = match flag.split_once('=') {
-        Some((id, path)) => (id, Some(environment.absolute(Path::new(path)))),
-        None => (flag, environment.ssh_agent()),
+fn agent(flag: &str, environment: &Environment) -> Result<(String, AgentSource), Failure> {
+    let (id, paths) = match flag.split_once('=') {
+        Some((id, paths)) => {
+            (id, paths.split(',').map(|path| environment.absolute(Path::new(path))).collect())
+        }
+        None => (flag, Vec::from_iter(environment.ssh_agent())),
     };
-    let Some(socket) = socket else {
-        return usage("invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set");
-    };
-    match std::fs::metadata(&socket) {
-        Ok(metadata) if metadata.file_type().is_socket() => Ok((id.to_owned(), socket)),
-        Ok(_) => usage(format!("{} is no socket: keys are served by an agent only", socket.display())),
-        Err(error) => usage(format!("ssh agent {id:?}: {}: {error}", socket.display())),
+    let mut keys = Vec::new();
+    for path in &paths {
+        match std::fs::metadata(path) {
+            Ok(metadata) if metadata.file_type().is_socket() && paths.len() == 1 => {
+                return Ok((id.to_owned(), AgentSource::Socket(path.clone())));
+            }
+            Ok(metadata) if metadata.is_file() => keys.push(path.clone()),
+            Ok(metadata) if metadata.file_type().is_socket() => {
+                return usage(format!(
+                    "ssh agent {id:?}: {}: only a single socket is allowed",
+                    path.display()
+                ));
+            }
+            Ok(_) => {
+                return usage(format!("ssh agent {id:?}: {} is no socket and no key", path.display()));
+            }
+            Err(error) => return usage(format!("ssh agent {id:?}: {}: {error}", path.display())),
+        }
     }
+    if keys.is_empty() {
+        return usage("invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set");
+    }
+    Ok((id.to_owned(), AgentSource::Keys(keys)))
 }
 
 #[cfg(test)]
@@ -132,9 +149,12 @@ mod tests {
     }
 
     #[test]
-    fn an_agent_is_a_socket() {
+    fn an_agent_is_a_socket_or_keys() {
         let agent = |flag| agent(flag, &Environment::of_user(&[])).map_err(|failure| failure.to_string());
         insta::assert_snapshot!(agent("default").expect_err("there is none"), @"invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set");
-        insta::assert_snapshot!(agent("a=/etc/passwd").expect_err("it is no socket"), @"/etc/passwd is no socket: keys are served by an agent only");
+        insta::assert_snapshot!(agent("a=/etc").expect_err("it is a directory"), @r#"ssh agent "a": /etc is no socket and no key"#);
+        let keys = AgentSource::Keys(vec!["/etc/passwd".into(), "/etc/group".into()]);
+        assert_eq!(agent("a=/etc/passwd,/etc/group"), Ok(("a".to_owned(), keys)));
+        insta::assert_snapshot!(agent("a=/etc/passwd,/no/such").expect_err("it is not there"), @r#"ssh agent "a": /no/such: No such file or directory (os error 2)"#);
     }
 }

@@ -6,12 +6,15 @@
 //! has: ssh keys, known hosts, a running agent.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use graph::name::redacted;
 
-use crate::session::{SecretError, Session};
+use crate::blocking::blocking;
+use crate::session::Session;
+use crate::source::error::SourceError;
 
 /// The host on which one token opens all repositories.
 const SHARED_SCOPES: [&str; 2] = ["https://github.com/", "https://www.github.com/"];
@@ -41,7 +44,7 @@ impl std::fmt::Debug for Authorization {
 
 impl Access {
     /// What the build was given for a remote.
-    pub(super) async fn to(session: &Session, remote: &str) -> Result<Self, SecretError> {
+    pub(super) async fn to(session: &Session, remote: &str) -> Result<Self, SourceError> {
         let secret = match host(remote) {
             Some(host) => session.first_secret(secrets_of(host)).await?,
             None => None,
@@ -54,7 +57,8 @@ impl Access {
                 .to_owned(),
             header: header(&id, &value),
         });
-        let agent = session.options.ssh_agents.get("default").cloned();
+        let agents = Arc::clone(&session.agents);
+        let agent = blocking(move || agents.socket("default")).await?;
         Ok(Self { remote: remote.to_owned(), authorization, agent })
     }
 

@@ -1,4 +1,4 @@
-//! `RUN --mount=type=ssh`: a socket of the step's own that leads to an agent of the user.
+//! `RUN --mount=type=ssh`: a socket of the step's own that leads to an agent.
 //!
 //! The user's socket is not mounted itself: its owner and mode are the host's, while the step's user
 //! may be anyone, and an agent refuses peers of another user. So each step gets a fresh socket in a
@@ -69,5 +69,33 @@ async fn forward(mut client: UnixStream, agent: PathBuf) {
     .await;
     if let Err(error) = forwarded {
         tracing::debug!(%error, agent = %agent.display(), "a connection to an ssh agent ended");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ssh::keys::KeyAgent;
+    use crate::ssh::keys::tests::{is_installed, listed, make_key};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_step_reaches_the_agent_through_its_own_socket() {
+        if !is_installed() {
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let key = directory.path().join("key");
+        make_key(&key, "");
+        let agent = KeyAgent::start(&[key]).unwrap();
+        let own = fs::metadata(directory.path()).unwrap();
+        let (uid, gid) =
+            (std::os::unix::fs::MetadataExt::uid(&own), std::os::unix::fs::MetadataExt::gid(&own));
+        let owner = MountOwner { uid, gid, mode: 0o600 };
+        let socket = AgentSocket::open("default", &agent.socket(), owner, directory.path()).unwrap();
+        let path = socket.path().to_owned();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let through = tokio::task::spawn_blocking(move || listed(&path)).await.unwrap();
+        assert_eq!(through, listed(&agent.socket()));
+        assert!(through.starts_with("ssh-ed25519 "), "{through}");
     }
 }
