@@ -1,15 +1,17 @@
-//! Conversation between caller, helper and init: JSON messages over `SOCK_SEQPACKET` sockets, with file
-//! descriptors attached where needed (`SCM_RIGHTS`, unix(7)).
+//! Conversations between caller, server, supervisor and init: JSON messages over `SOCK_SEQPACKET` sockets, with
+//! file descriptors attached where needed (`SCM_RIGHTS`, unix(7)).
 //!
 //! ```text
-//! caller ──Request::Run + [spec, stdin, stdout, stderr]──▶ helper ──fork──▶ init
-//!        ◀──────────── Reply::Started (+ [terminal]) ────        ◀─ Report ──   (closed by a successful execve)
-//!        ──────────────── Request::Signal ───────────────▶
-//!        ◀──────────────── Reply::Exited ─────────────────
+//! caller ──Order::Run + conversation, spec, streams──▶ server ──fork──▶ supervisor ──fork──▶ init
+//!        ◀──────── Reply::Started (+ terminal) ────────────────────────     ◀─────── Report ──
+//!        ───────────────── Request::Signal ───────────────────────────▶    (closed by a successful execve)
+//!        ◀───────────────── Reply::Exited ─────────────────────────────
 //! ```
-//! A socket keeps message borders, so a message is read whole or not at all, and it ends when its peer dies,
-//! which is how each side notices the death of the other. The spec itself may be larger than a message and
-//! travels as a memory file.
+//! One conversation leads to the server for the life of the caller; each order brings a conversation of its own,
+//! which the supervisor of that sandbox takes over. A socket keeps message borders, so a message is read whole
+//! or not at all, and it ends when its peer dies, which is how each side notices the death of the other. Every
+//! descriptor travels with its [`Role`]. The spec itself may be larger than a message and travels as a memory
+//! file.
 
 use std::io;
 use std::io::{IoSlice, IoSliceMut};
@@ -29,19 +31,53 @@ use crate::spawn::Exit;
 /// Upper bound of one message. The largest are failures with paths in them (4 KiB each).
 const MESSAGE_LIMIT: usize = 64 << 10;
 
-/// Upper bound of the descriptors of one message: the spec and three streams.
-const DESCRIPTOR_LIMIT: usize = 4;
+/// Upper bound of the descriptors of one message.
+const DESCRIPTOR_LIMIT: usize = 16;
 
-/// What the caller asks of the helper.
+/// What a descriptor that comes with a message is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Role {
+    /// The other end of a [`Channel`].
+    Conversation,
+    /// The memory file with the [`Spec`](crate::Spec).
+    Spec,
+    /// Standard input of the command.
+    Stdin,
+    /// Standard output of the command.
+    Stdout,
+    /// Standard error of the command.
+    Stderr,
+    /// The master side of the command's terminal.
+    Terminal,
+}
+
+/// The descriptors that came with a message.
+#[derive(Debug, Default)]
+pub(crate) struct Attached(Vec<(Role, OwnedFd)>);
+
+impl Attached {
+    /// Takes the descriptor of that role, if it came.
+    pub(crate) fn take(&mut self, role: Role) -> Option<OwnedFd> {
+        let position = self.0.iter().position(|(other, _)| *other == role)?;
+        Some(self.0.swap_remove(position).1)
+    }
+}
+
+/// What the caller asks of the server.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Order {
+    /// Run the attached spec on the attached streams, and tell in the attached conversation how it goes.
+    Run,
+}
+
+/// What the caller asks of a supervisor.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Request {
-    /// Run the attached spec on the attached streams. Always the first message, and only the first.
-    Run,
     /// Send this signal to the sandbox's init process.
     Signal(i32),
 }
 
-/// What the helper tells the caller.
+/// What a supervisor tells the caller.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Reply {
     /// The command runs; the master side of its terminal is attached, if it has one.
@@ -50,15 +86,25 @@ pub(crate) enum Reply {
     Failed(Failure),
     /// The command ended, and with it every process of the sandbox. The last message.
     Exited(Exit),
+    /// The server's word that the supervisor ended with this wait status (wait(2)). What is not followed by it
+    /// and was not the last message will not come any more.
+    Lost(i32),
 }
 
-/// What init tells the helper before it becomes the command.
+/// What init tells its supervisor before it becomes the command.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Report {
     /// The master side of the terminal is attached.
     Terminal,
     /// The command will not run. The last message.
     Failed(Failure),
+}
+
+/// What travels: a message, and the roles of the descriptors with it, in their order.
+#[derive(Debug, Serialize, Deserialize)]
+struct Envelope<Message> {
+    message: Message,
+    roles: Vec<Role>,
 }
 
 /// One end of a conversation.
@@ -68,7 +114,8 @@ pub(crate) struct Channel(OwnedFd);
 /// What was read from a [`Channel`].
 #[derive(Debug)]
 pub(crate) enum Received<Message> {
-    Message(Message, Vec<OwnedFd>),
+    /// One message, with what was attached to it.
+    Message(Message, Attached),
     /// The peer closed its end or died.
     Closed,
 }
@@ -82,11 +129,16 @@ impl Channel {
     }
 
     /// Sends one message with its descriptors.
-    pub(crate) fn send(&self, message: &impl Serialize, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
-        let bytes = serde_json::to_vec(message)?;
+    pub(crate) fn send(
+        &self,
+        message: &impl Serialize,
+        attached: &[(Role, BorrowedFd<'_>)],
+    ) -> io::Result<()> {
+        let (roles, descriptors): (Vec<_>, Vec<_>) = attached.iter().copied().unzip();
+        let bytes = serde_json::to_vec(&Envelope { message, roles })?;
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTOR_LIMIT))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
-        if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(&descriptors)) {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let flags = SendFlags::NOSIGNAL;
@@ -109,7 +161,7 @@ impl Channel {
                 other => break other?,
             }
         };
-        let descriptors = ancillary
+        let descriptors: Vec<OwnedFd> = ancillary
             .drain()
             .filter_map(|message| match message {
                 RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
@@ -123,13 +175,17 @@ impl Channel {
         if received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
             return Err(io::ErrorKind::InvalidData.into());
         }
-        Ok(Received::Message(serde_json::from_slice(&bytes[..received.bytes])?, descriptors))
+        let Envelope { message, roles } = serde_json::from_slice(&bytes[..received.bytes])?;
+        if roles.len() != descriptors.len() {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        Ok(Received::Message(message, Attached(roles.into_iter().zip(descriptors).collect())))
     }
 
-    /// Ends the conversation for both sides, even while another thread waits in [`receive`](Self::receive).
-    pub(crate) fn close(&self) {
+    /// Tells the peer that nothing more will be said; it can still be heard.
+    pub(crate) fn hang_up(&self) {
         // The only failure is "not connected", which is what is wanted.
-        let _ = rustix::net::shutdown(&self.0, Shutdown::Both);
+        let _ = rustix::net::shutdown(&self.0, Shutdown::Write);
     }
 }
 
@@ -161,18 +217,22 @@ mod tests {
     fn messages_carry_descriptors_and_end_with_the_peer() {
         let (one, other) = Channel::pair().unwrap();
         let (mut reader, writer) = io::pipe().unwrap();
-        one.send(&Request::Signal(15), &[writer.as_fd()]).unwrap();
+        let attached = [(Role::Stdin, reader.as_fd()), (Role::Stdout, writer.as_fd())];
+        one.send(&Request::Signal(15), &attached).unwrap();
         drop(writer);
-        let Received::Message(Request::Signal(15), mut descriptors) = other.receive().unwrap() else {
+        let Received::Message(Request::Signal(15), mut attached) = other.receive().unwrap() else {
             panic!("expected the signal request");
         };
-        let mut received = std::fs::File::from(descriptors.pop().unwrap());
+        assert!(attached.take(Role::Terminal).is_none());
+        let mut received = std::fs::File::from(attached.take(Role::Stdout).unwrap());
         received.write_all(b"through").unwrap();
         drop(received);
         let mut text = String::new();
         reader.read_to_string(&mut text).unwrap();
         assert_eq!(text, "through");
-        drop(one);
+        one.hang_up();
         assert!(matches!(other.receive::<Request>().unwrap(), Received::Closed));
+        other.send(&Request::Signal(1), &[]).unwrap();
+        assert!(matches!(one.receive().unwrap(), Received::Message(Request::Signal(1), _)));
     }
 }

@@ -1,6 +1,6 @@
 //! What can go wrong, on both sides of the control socket.
 //!
-//! The helper reports a [`Failure`], which is plain data; the caller sees a [`SandboxError`], made from it.
+//! The supervisor reports a [`Failure`], which is plain data; the caller sees a [`SandboxError`], made from it.
 
 use std::fmt;
 use std::io;
@@ -33,11 +33,11 @@ pub enum SandboxError {
         /// What the kernel said.
         source: io::Error,
     },
-    /// The helper ended before it reported how the process ended; the process tree is gone with it.
-    #[error("the sandbox helper ended unexpectedly ({status})")]
+    /// The supervisor ended before it reported how the process ended; the process tree is gone with it.
+    #[error("the sandbox helper ended unexpectedly{}", status_suffix(*status))]
     HelperLost {
-        /// How the helper ended.
-        status: ExitStatus,
+        /// How it ended, if that is known.
+        status: Option<ExitStatus>,
     },
     /// A step of the preparation failed; the process never ran.
     #[error("cannot {stage} {object}{}", detail_suffix(detail.as_deref()))]
@@ -200,6 +200,10 @@ impl fmt::Display for Stage {
     }
 }
 
+fn status_suffix(status: Option<ExitStatus>) -> String {
+    status.map_or_else(String::new, |status| format!(" ({status})"))
+}
+
 fn detail_suffix(detail: Option<&str>) -> String {
     detail.map_or_else(String::new, |text| format!(" ({text})"))
 }
@@ -212,7 +216,7 @@ fn blockers_suffix(blockers: &[Blocker]) -> String {
     format!(" ({})", names.join(", "))
 }
 
-/// What the helper tells the caller when the process cannot be run.
+/// What a supervisor tells the caller when the process cannot be run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Failure {
     Setup {

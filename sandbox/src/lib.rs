@@ -1,38 +1,42 @@
 //! Run one process in an isolated root: namespaces, mounts, seccomp. The only crate with unsafe code.
 //!
 //! ```text
-//! caller   Sandbox::spawn ──▶ Running          any process, however large and threaded
-//!             │ posix_spawn of its own executable, spec and streams over a socket
-//! helper   init()                              one thread; watches caller and command
-//!             │ clone3 into new namespaces
-//! init     mounts, limits, filter, user        pid 1, becomes the command by execve
+//! caller      Sandbox::spawn ──▶ Running       any process, however large and threaded
+//!                │ posix_spawn of its own executable, once; an order with spec and streams over a socket
+//! server      init()                           one thread, small; forks
+//!                │ clone3
+//! supervisor  one for each sandbox             watches caller and command
+//!                │ clone3 into new namespaces
+//! init        mounts, limits, filter, user     pid 1, becomes the command by execve
 //! ```
-//! To read it in the order of a run: [`Spec`] says what is wanted, `spawn` starts the helper, `channel` is how
-//! they talk, `init` is the helper, `process` what pid 1 does, with `mount` for its file systems, `seccomp` for
-//! its filter and `command` for what it becomes; `sys` holds the system calls that need `unsafe`. An ordinary
-//! user enters a user namespace first, see [`rootless`].
+//! To read it in the order of a run: [`Spec`] says what is wanted, `spawn` gives the order, `channel` is how
+//! they talk, `server` forks the `supervisor`, `process` is what pid 1 does, with `mount` for its file systems,
+//! `seccomp` for its filter and `command` for what it becomes; `sys` holds the system calls that need `unsafe`.
+//! An ordinary user enters a user namespace first, see [`rootless`].
 //!
 //! Nothing is left behind, whoever dies: mounts exist only in init's mount namespace, the kernel kills init
-//! with the helper and every process with init, and the helper kills init when its caller is gone.
+//! with its supervisor and every process with init, and the supervisor kills init when its caller is gone. The
+//! server may die without harm to what runs.
 
 mod capability;
 mod channel;
 mod command;
 mod error;
-mod init;
 mod mount;
 mod process;
 mod rlimit;
 pub mod rootless;
 mod seccomp;
+mod server;
 mod spawn;
 mod spec;
+mod supervisor;
 mod sys;
 mod wire;
 
 pub use capability::{Capability, CapabilitySet};
 pub use error::{IdKind, SandboxError, Stage};
-pub use init::init;
 pub use rlimit::{Resource, Rlimit, UnknownResource};
+pub use server::init;
 pub use spawn::{Exit, Killer, Running, Sandbox, Stdio, Stream};
 pub use spec::{MOUNT_POINTS, Mount, MountKind, Network, Overlay, Process, Seccomp, Spec};

@@ -1,4 +1,4 @@
-//! Init: from a copy of the helper in new namespaces to the command.
+//! Init: from a copy of its supervisor in new namespaces to the command.
 //!
 //! The order matters. Mounts need the privileges that are dropped later; the system call filter is
 //! installed while `CAP_SYS_ADMIN` is there, since without it the kernel demands `no_new_privs`, which
@@ -12,29 +12,29 @@ use rustix::io::Errno;
 use rustix::process::{Gid, Signal, Uid};
 use rustix::thread::CapabilitySets;
 
-use crate::channel::{Channel, Report};
+use crate::channel::{Channel, Report, Role};
 use crate::command;
 use crate::error::{At, Failure, IdKind, Stage};
-use crate::init::Streams;
 use crate::mount::device::{Devices, Terminal};
 use crate::mount::root::{self, Staging};
 use crate::mount::{mask, system};
 use crate::rlimit::Rlimit;
 use crate::seccomp;
 use crate::spec::{Network, Process, Seccomp, Spec};
+use crate::supervisor::Streams;
 use crate::sys;
 
 /// Prepares everything and becomes the command. A failure is reported; this process then ends.
 #[expect(clippy::exit, reason = "this is a process of its own, which ends here if it cannot be the command")]
-pub(crate) fn become_command(spec: &Spec, streams: Streams, helper: &Channel) -> ! {
-    let Err(failure) = prepare(spec, streams, helper);
+pub(crate) fn become_command(spec: &Spec, streams: Streams, supervisor: &Channel) -> ! {
+    let Err(failure) = prepare(spec, streams, supervisor);
     // If nobody listens any more, there is nobody to tell.
-    let _ = helper.send(&Report::Failed(failure), &[]);
+    let _ = supervisor.send(&Report::Failed(failure), &[]);
     std::process::exit(1)
 }
 
-fn prepare(spec: &Spec, streams: Streams, helper: &Channel) -> Result<std::convert::Infallible, Failure> {
-    die_with(helper)?;
+fn prepare(spec: &Spec, streams: Streams, supervisor: &Channel) -> Result<std::convert::Infallible, Failure> {
+    die_with(supervisor)?;
     let process = &spec.process;
     let terminal = mount_everything(spec)?;
     rustix::system::sethostname(spec.hostname.as_bytes()).at(Stage::Hostname, &spec.hostname)?;
@@ -43,7 +43,7 @@ fn prepare(spec: &Spec, streams: Streams, helper: &Channel) -> Result<std::conve
     }
     rustix::process::setsid().at(Stage::Streams, "a new session")?;
     match terminal {
-        Some(terminal) => take_terminal(terminal, helper)?,
+        Some(terminal) => take_terminal(terminal, supervisor)?,
         None => attach(&streams.stdin, &streams.stdout, &streams.stderr)?,
     }
     drop(streams);
@@ -54,21 +54,21 @@ fn prepare(spec: &Spec, streams: Streams, helper: &Channel) -> Result<std::conve
     // Root of a user namespace may be kept out of a directory that the user may enter.
     entered.or_else(|_| enter_working_directory(process))?;
     // The kernel forgot it when the user changed.
-    die_with(helper)?;
+    die_with(supervisor)?;
     sys::close_on_exec_from(3).at(Stage::Execute, "the command")?;
     rustix::process::umask(Mode::from_raw_mode(process.umask));
     sys::reset_signals();
     Err(command::execute(process))
 }
 
-/// Has the kernel kill this process when the helper dies, and makes sure that it has not died before.
-fn die_with(helper: &Channel) -> Result<(), Failure> {
+/// Has the kernel kill this process when the supervisor dies, and makes sure that it has not died before.
+fn die_with(supervisor: &Channel) -> Result<(), Failure> {
     let kill = Some(Signal::KILL);
-    rustix::process::set_parent_process_death_signal(kill).at(Stage::Supervise, "the helper")?;
-    let mut peer = [PollFd::new(helper, PollFlags::empty())];
-    poll(&mut peer, Some(&Timespec::default())).at(Stage::Supervise, "the helper")?;
+    rustix::process::set_parent_process_death_signal(kill).at(Stage::Supervise, "the supervisor")?;
+    let mut peer = [PollFd::new(supervisor, PollFlags::empty())];
+    poll(&mut peer, Some(&Timespec::default())).at(Stage::Supervise, "the supervisor")?;
     if peer.iter().any(|peer| peer.revents().contains(PollFlags::HUP)) {
-        return Err(Failure::setup(Stage::Supervise, "the helper", Errno::PIPE));
+        return Err(Failure::setup(Stage::Supervise, "the supervisor", Errno::PIPE));
     }
     Ok(())
 }
@@ -102,10 +102,12 @@ fn mount_everything(spec: &Spec) -> Result<Option<Terminal>, Failure> {
 
 /// Makes the terminal's slave side the standard streams and the controlling terminal, and gives the
 /// master side away.
-fn take_terminal(terminal: Terminal, helper: &Channel) -> Result<(), Failure> {
+fn take_terminal(terminal: Terminal, supervisor: &Channel) -> Result<(), Failure> {
     use std::os::fd::AsFd;
     let Terminal { master, slave } = terminal;
-    helper.send(&Report::Terminal, &[master.as_fd()]).at(Stage::Terminal, "the caller")?;
+    supervisor
+        .send(&Report::Terminal, &[(Role::Terminal, master.as_fd())])
+        .at(Stage::Terminal, "the caller")?;
     rustix::process::ioctl_tiocsctty(&slave).at(Stage::Terminal, "the controlling terminal")?;
     attach(&slave, &slave, &slave)
 }

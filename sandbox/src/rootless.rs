@@ -177,7 +177,7 @@ impl Mapper {
 
 impl Drop for Mapper {
     fn drop(&mut self) {
-        self.channel.close();
+        self.channel.hang_up();
         // It ends at once; the only failure is that it has been waited for.
         let _ = rustix::process::waitpid(Some(self.child), WaitOptions::empty());
     }

@@ -1,30 +1,40 @@
-//! The caller's side: start the helper, wait for its word, kill what it runs.
+//! The caller's side: order a sandbox from the server, wait for its supervisor's word, kill what it runs.
 //!
-//! The helper is started with `posix_spawn` (what [`std::process::Command`] uses when no closure has to run
-//! in the child), because a fork of a process with gigabytes of memory and many threads takes hundreds of
-//! milliseconds and may not even allocate afterwards. Its standard input is its end of the control socket;
-//! everything else, the command's own streams included, is sent over that socket, so that no descriptor can
-//! leak into some other child that another thread starts at the same time.
+//! The server is started by the first order with `posix_spawn` (what [`std::process::Command`] uses when no
+//! closure has to run in the child); see [`server`](crate::server) for why. Its standard input is its end of the
+//! control socket; everything else, the command's own streams included, is sent over that socket, so that no
+//! descriptor can leak into some other child that another thread starts at the same time. Any number of
+//! threads may give orders at once: an order is one message, and each has its own conversation from there on.
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
-use std::sync::Arc;
+use std::process::{Child, Command, ExitStatus};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::MemfdFlags;
 use serde::{Deserialize, Serialize};
 
-use crate::channel::{Channel, Received, Reply, Request};
+use crate::channel::{Attached, Channel, Order, Received, Reply, Request, Role};
 use crate::error::SandboxError;
-use crate::init::HELPER_ARGUMENT;
+use crate::server::SERVER_ARGUMENT;
 use crate::spec::Spec;
 
-/// Starts sandboxed processes by way of a helper executable.
+/// Starts sandboxed processes by way of a helper executable. Clones share one server process, which ends with
+/// the last of them and of their [`Running`] processes.
 #[derive(Debug, Clone)]
 pub struct Sandbox {
     helper: PathBuf,
+    server: Arc<Mutex<Option<Arc<Server>>>>,
+}
+
+/// The server process, from outside.
+#[derive(Debug)]
+struct Server {
+    channel: Channel,
+    child: Child,
 }
 
 /// Where a standard stream of the process leads.
@@ -82,10 +92,10 @@ impl Exit {
 }
 
 impl Sandbox {
-    /// `helper` is re-executed for every process. It must call [`init`](crate::init()) first in its `main`:
-    /// the running executable itself (`/proc/self/exe`), or in tests a program that does so.
+    /// `helper` is executed when the first process is asked for. It must call [`init`](crate::init()) first in
+    /// its `main`: the running executable itself (`/proc/self/exe`), or in tests a program that does so.
     pub fn new(helper: PathBuf) -> Self {
-        Self { helper }
+        Self { helper, server: Arc::default() }
     }
 
     /// Starts one process. When this returns, its command is running; all that can fail before that
@@ -102,35 +112,79 @@ impl Sandbox {
         let spec = memory_file(spec).map_err(failed("encode the specification for"))?;
 
         let (channel, theirs) = Channel::pair().map_err(failed("open a channel to"))?;
-        let child = start(&self.helper, theirs)?;
-        let mut running = Running { channel: Arc::new(channel), child, exit: None, terminal: None };
-        let attached = [spec.as_fd(), stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
-        // A helper that dies at once makes this fail, but its exit status says more.
-        let sent = running.channel.send(&Request::Run, &attached);
-        match running.receive()? {
-            (Reply::Started, descriptors) => {
-                sent.map_err(failed("send the specification to"))?;
-                running.terminal = descriptors.into_iter().next();
-                Ok(running)
+        let server = self.order(&[
+            (Role::Conversation, theirs.as_fd()),
+            (Role::Spec, spec.as_fd()),
+            (Role::Stdin, stdin.as_fd()),
+            (Role::Stdout, stdout.as_fd()),
+            (Role::Stderr, stderr.as_fd()),
+        ])?;
+        // Only the supervisor and the server have it now, so the conversation ends with them.
+        drop(theirs);
+        let channel = Arc::new(channel);
+        let mut running = Running { channel, state: State::Alive, terminal: None, _server: server };
+        let (reply, mut attached) = running.receive()?;
+        if let Reply::Failed(failure) = reply {
+            return Err(failure.into());
+        }
+        running.terminal = attached.take(Role::Terminal);
+        Ok(running)
+    }
+
+    /// Gives an order to the server. One that has died is replaced.
+    fn order(&self, attached: &[(Role, BorrowedFd<'_>)]) -> Result<Arc<Server>, SandboxError> {
+        let failed = |source| SandboxError::Channel { attempt: "send the specification to", source };
+        let server = self.server(None)?;
+        match server.channel.send(&Order::Run, attached) {
+            Ok(()) => Ok(server),
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) =>
+            {
+                let server = self.server(Some(&server))?;
+                server.channel.send(&Order::Run, attached).map_err(failed)?;
+                Ok(server)
             }
-            (Reply::Failed(failure), _) => Err(failure.into()),
-            (Reply::Exited(exit), _) => {
-                running.exit = Some(exit);
-                Ok(running)
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// The server; a new one if there is none yet, or none but the one that is known to be `dead`.
+    fn server(&self, dead: Option<&Arc<Server>>) -> Result<Arc<Server>, SandboxError> {
+        let mut current = self.server.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*current {
+            Some(server) if !dead.is_some_and(|dead| Arc::ptr_eq(dead, server)) => Ok(Arc::clone(server)),
+            _ => {
+                let server = Arc::new(Server::start(&self.helper)?);
+                *current = Some(Arc::clone(&server));
+                Ok(server)
             }
         }
     }
 }
 
-fn start(helper: &Path, channel: Channel) -> Result<Child, SandboxError> {
-    Command::new(helper)
-        .arg(HELPER_ARGUMENT)
-        // The caller's environment may hold secrets and has no business in the sandbox.
-        .env_clear()
-        .stdin(OwnedFd::from(channel))
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .map_err(|source| SandboxError::StartHelper { helper: helper.to_owned(), source })
+impl Server {
+    fn start(helper: &Path) -> Result<Self, SandboxError> {
+        let failed = |source| SandboxError::StartHelper { helper: helper.to_owned(), source };
+        let (channel, theirs) = Channel::pair().map_err(failed)?;
+        let child = Command::new(helper)
+            .arg(SERVER_ARGUMENT)
+            // The caller's environment may hold secrets and has no business in the sandbox.
+            .env_clear()
+            .stdin(OwnedFd::from(theirs))
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .map_err(failed)?;
+        Ok(Self { channel, child })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It ends when nobody can give it orders any more and its supervisors have ended. They have nothing to do
+        // any more: whoever could listen to them keeps the server.
+        self.channel.hang_up();
+        let _ = self.child.wait();
+    }
 }
 
 fn memory_file(spec: &Spec) -> io::Result<OwnedFd> {
@@ -166,22 +220,31 @@ impl Stream {
 #[derive(Debug)]
 pub struct Running {
     channel: Arc<Channel>,
-    child: Child,
-    exit: Option<Exit>,
+    state: State,
     terminal: Option<OwnedFd>,
+    /// Kept until this is over.
+    _server: Arc<Server>,
+}
+
+/// What the supervisor has told so far.
+#[derive(Debug, Clone, Copy)]
+enum State {
+    /// There may be processes.
+    Alive,
+    /// There are none: they ended this way.
+    Exited(Exit),
+    /// There are none or they are being killed, and nobody will tell how they ended.
+    Gone,
 }
 
 impl Running {
     /// Waits until the process, and with it every process of the sandbox, has ended. May be called again.
     pub fn wait(&mut self) -> Result<Exit, SandboxError> {
-        if let Some(exit) = self.exit {
-            return Ok(exit);
-        }
         loop {
-            if let (Reply::Exited(exit), _) = self.receive()? {
-                self.exit = Some(exit);
+            if let State::Exited(exit) = self.state {
                 return Ok(exit);
             }
+            self.receive()?;
         }
     }
 
@@ -206,14 +269,25 @@ impl Running {
         self.terminal.take()
     }
 
-    fn receive(&mut self) -> Result<(Reply, Vec<OwnedFd>), SandboxError> {
+    /// Waits for the supervisor's next word.
+    fn receive(&mut self) -> Result<(Reply, Attached), SandboxError> {
+        let lost = |status| SandboxError::HelperLost { status };
         match self.channel.receive() {
-            Ok(Received::Message(reply, descriptors)) => Ok((reply, descriptors)),
+            Ok(Received::Message(reply, attached)) => {
+                match &reply {
+                    Reply::Started => {}
+                    Reply::Failed(_) => self.state = State::Gone,
+                    Reply::Exited(exit) => self.state = State::Exited(*exit),
+                    Reply::Lost(status) => {
+                        self.state = State::Gone;
+                        return Err(lost(Some(ExitStatus::from_raw(*status))));
+                    }
+                }
+                Ok((reply, attached))
+            }
             Ok(Received::Closed) => {
-                let status = self.child.wait();
-                let status =
-                    status.map_err(|source| SandboxError::Channel { attempt: "wait for", source })?;
-                Err(SandboxError::HelperLost { status })
+                self.state = State::Gone;
+                Err(lost(None))
             }
             Err(source) => Err(SandboxError::Channel { attempt: "hear from", source }),
         }
@@ -222,9 +296,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // The helper takes a closed channel as the order to kill everything, waits for it, and exits.
-        self.channel.close();
-        let _ = self.child.wait();
+        // The supervisor takes that as the order to kill everything, and tells when it is done.
+        self.channel.hang_up();
+        while matches!(self.state, State::Alive) && self.receive().is_ok() {}
     }
 }
 

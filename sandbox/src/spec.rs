@@ -1,6 +1,6 @@
 //! What the caller asks for: one process, its root, its mounts, its limits.
 //!
-//! A [`Spec`] is plain data. It is written as JSON into a memory file, handed to the helper process and
+//! A [`Spec`] is plain data. It is written as JSON into a memory file, handed to the supervisor process and
 //! read back there; it is never stored, so it carries no format version (both ends are one binary).
 //! Paths and arguments are bytes on Linux: they travel as text where they are UTF-8 and as byte arrays
 //! where they are not (see [`wire`](crate::wire)).

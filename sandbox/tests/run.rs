@@ -10,9 +10,12 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags};
 use sandbox::{
     Exit, Mount, MountKind, Network, Overlay, Process, Running, Sandbox, SandboxError, Spec, Stdio, Stream,
 };
@@ -352,8 +355,11 @@ fn killing_the_caller_kills_the_tree() {
         .unwrap();
     let mut ready = [0; 6];
     out.read_exact(&mut ready).unwrap();
+    let server = child(Pid::from_child(&parent));
+    let helpers = [server, child(server)].map(handle);
     parent.kill().unwrap();
     parent.wait().unwrap();
+    helpers.iter().for_each(wait_for_end);
     // Everybody who could write to the pipe is gone when reading ends.
     let mut rest = String::new();
     out.read_to_string(&mut rest).unwrap();
@@ -361,43 +367,150 @@ fn killing_the_caller_kills_the_tree() {
     assert_eq!(left, Vec::<String>::new());
 }
 
-/// The helper that this process has started: its only child.
-fn helper() -> rustix::process::Pid {
-    let own = std::process::id().to_string();
-    let mut children = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
+/// The processes that a process has started and not yet waited for.
+fn children(parent: Pid) -> Vec<Pid> {
+    let parent = parent.as_raw_nonzero().to_string();
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let children = entries.filter_map(|entry| {
         let status = fs::read_to_string(entry.path().join("stat")).ok()?;
         // pid (name) state parent …
-        let parent = status.rsplit(')').next()?.split_ascii_whitespace().nth(1)?;
-        (parent == own).then(|| entry.file_name().to_str()?.parse().ok()).flatten()
+        let its_parent = status.rsplit(')').next()?.split_ascii_whitespace().nth(1)?;
+        (its_parent == parent).then(|| entry.file_name().to_str()?.parse().ok()).flatten()
     });
-    rustix::process::Pid::from_raw(children.next().unwrap()).unwrap()
+    children.filter_map(Pid::from_raw).collect()
 }
 
-fn killing_the_helper_kills_the_tree() {
+/// The only child of a process: of a caller the server, of the server with one sandbox its supervisor.
+#[track_caller]
+fn child(parent: Pid) -> Pid {
+    let children = children(parent);
+    assert_eq!(children.len(), 1, "{children:?}");
+    children[0]
+}
+
+fn server() -> Pid {
+    child(rustix::process::getpid())
+}
+
+fn kill(process: Pid) {
+    rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+}
+
+/// Refers to a process also when it is gone.
+fn handle(process: Pid) -> OwnedFd {
+    rustix::process::pidfd_open(process, PidfdFlags::empty()).unwrap()
+}
+
+/// Waits until a process has ended.
+fn wait_for_end(process: &OwnedFd) {
+    poll(&mut [PollFd::new(process, PollFlags::IN)], None).unwrap();
+}
+
+/// Starts a script that says `ready`, and waits for that.
+fn start(sandbox: &Sandbox, spec: &Spec) -> (Running, File) {
+    let (mut out, stdout) = pipe();
+    let stdio = Stdio { stdout: Stream::Descriptor(stdout), ..Stdio::default() };
+    let running = sandbox.spawn(spec, stdio).unwrap();
+    let mut ready = [0; 6];
+    out.read_exact(&mut ready).unwrap();
+    (running, out)
+}
+
+fn killing_the_supervisor_kills_the_tree() {
     let root = Root::new();
     for uid in [0, 1000] {
-        let (mut out, stdout) = pipe();
-        let stdio = Stdio { stdout: Stream::Descriptor(stdout), ..Stdio::default() };
-        let mut spec = root.shell("sleep 60 & echo ready; sleep 60");
-        spec.process.uid = uid;
-        spec.process.gid = uid;
-        let mut running = sandbox().spawn(&spec, stdio).unwrap();
-        let mut ready = [0; 6];
-        out.read_exact(&mut ready).unwrap();
-        let began = Instant::now();
-        rustix::process::kill_process(helper(), rustix::process::Signal::KILL).unwrap();
-        assert!(matches!(running.wait(), Err(SandboxError::HelperLost { .. })));
-        // Reading ends when everybody who could write is gone.
-        out.read_to_string(&mut String::new()).unwrap();
-        assert!(began.elapsed().as_secs() < 50, "uid {uid}");
+        for server_lives in [true, false] {
+            let mut spec = root.shell("sleep 60 & echo ready; sleep 60");
+            spec.process.uid = uid;
+            spec.process.gid = uid;
+            let (mut running, mut out) = start(&sandbox(), &spec);
+            let began = Instant::now();
+            let supervisor = child(server());
+            if !server_lives {
+                let server = (server(), handle(server()));
+                kill(server.0);
+                wait_for_end(&server.1);
+            }
+            kill(supervisor);
+            let Err(SandboxError::HelperLost { status }) = running.wait() else { panic!("not lost") };
+            assert_eq!(status.is_some_and(|status| status.signal() == Some(9)), server_lives);
+            // Reading ends when everybody who could write is gone.
+            out.read_to_string(&mut String::new()).unwrap();
+            assert!(began.elapsed().as_secs() < 50, "uid {uid}, server {server_lives}");
+        }
     }
 }
 
-fn the_callers_terminal_does_not_reach_the_helper() {
+fn what_runs_outlives_the_server_and_the_next_order_starts_another() {
+    let root = Root::new();
+    let sandbox = sandbox();
+    let (mut running, mut out) = start(&sandbox, &root.shell("echo ready; read line < /dev/zero; echo end"));
+    let (mut killed, _) = start(&sandbox, &root.shell("echo ready; sleep 60"));
+    let first = server();
+    let handle = handle(first);
+    kill(first);
+    wait_for_end(&handle);
+    let other = Root::new();
+    let mut next = sandbox.spawn(&other.spec(&["true"]), Stdio::default()).unwrap();
+    assert_eq!(next.wait().unwrap(), Exit::Code(0));
+    assert!(children(rustix::process::getpid()).iter().any(|child| *child != first));
+    killed.kill();
+    assert_eq!(killed.wait().unwrap(), Exit::Signal(9));
+    running.signal(rustix::process::Signal::KILL.as_raw());
+    assert_eq!(running.wait().unwrap(), Exit::Signal(9));
+    let mut text = String::new();
+    out.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "");
+}
+
+fn the_server_ends_with_its_last_user() {
+    let root = Root::new();
+    let sandbox = sandbox();
+    let (running, _) = start(&sandbox, &root.shell("echo ready; sleep 60"));
+    let server = handle(server());
+    drop(sandbox);
+    // The running process keeps it.
+    let mut source = [PollFd::new(&server, PollFlags::IN)];
+    assert_eq!(poll(&mut source, Some(&Timespec::default())).unwrap(), 0);
+    drop(running);
+    assert_eq!(children(rustix::process::getpid()), []);
+}
+
+fn many_threads_spawn_at_once_and_share_nothing() {
+    let roots: Vec<Root> = (0..8).map(|_| Root::new()).collect();
+    let sandbox = sandbox();
+    std::thread::scope(|scope| {
+        for (number, root) in roots.iter().enumerate() {
+            let sandbox = &sandbox;
+            scope.spawn(move || {
+                for _ in 0..10 {
+                    // The listing itself opens descriptor 3.
+                    let spec = root.shell(&format!("ls /proc/self/fd; echo of {number}"));
+                    let (mut out, stdout) = pipe();
+                    let stdio = Stdio { stdout: Stream::Descriptor(stdout), ..Stdio::default() };
+                    let mut running = sandbox.spawn(&spec, stdio).unwrap();
+                    let mut text = String::new();
+                    out.read_to_string(&mut text).unwrap();
+                    assert_eq!(running.wait().unwrap(), Exit::Code(0));
+                    assert_eq!(text, format!("0\n1\n2\n3\nof {number}\n"));
+                }
+            });
+        }
+    });
+    // Supervisors that have ended are waited for; if not, this takes for ever.
+    let server = server();
+    while !children(server).is_empty() {
+        std::thread::yield_now();
+    }
+}
+
+fn the_callers_terminal_does_not_reach_the_helpers() {
     let root = Root::new();
     let running = spawn(&root.spec(&["sleep", "60"])).unwrap();
-    let helper = helper();
-    assert_eq!(rustix::process::getsid(Some(helper)).unwrap(), helper);
+    let server = server();
+    for helper in [server, child(server)] {
+        assert_eq!(rustix::process::getsid(Some(helper)).unwrap(), server);
+    }
     drop(running);
 }
 
@@ -574,8 +687,14 @@ const TESTS: &[Test] = &[
     ("a_terminal_is_a_terminal", a_terminal_is_a_terminal),
     ("dropping_kills_the_whole_tree", dropping_kills_the_whole_tree),
     ("killing_the_caller_kills_the_tree", killing_the_caller_kills_the_tree),
-    ("killing_the_helper_kills_the_tree", killing_the_helper_kills_the_tree),
-    ("the_callers_terminal_does_not_reach_the_helper", the_callers_terminal_does_not_reach_the_helper),
+    ("killing_the_supervisor_kills_the_tree", killing_the_supervisor_kills_the_tree),
+    (
+        "what_runs_outlives_the_server_and_the_next_order_starts_another",
+        what_runs_outlives_the_server_and_the_next_order_starts_another,
+    ),
+    ("the_server_ends_with_its_last_user", the_server_ends_with_its_last_user),
+    ("many_threads_spawn_at_once_and_share_nothing", many_threads_spawn_at_once_and_share_nothing),
+    ("the_callers_terminal_does_not_reach_the_helpers", the_callers_terminal_does_not_reach_the_helpers),
     ("every_user_can_open_its_streams_again", every_user_can_open_its_streams_again),
     ("the_working_directory_cannot_lead_out", the_working_directory_cannot_lead_out),
     ("limits_are_set", limits_are_set),

@@ -1,13 +1,13 @@
-//! The helper's side: a fresh process with one thread that starts the sandbox and watches over it.
+//! The supervisor's side: a process with one thread that starts one sandbox and watches over it.
 //!
 //! ```text
-//! helper   reads the spec ─ fork into new namespaces ─ passes on what init reports ─ waits for both sides
-//! init     (pid 1)  mounts ─ pivot ─ streams ─ limits ─ capabilities ─ filter ─ user ─ execve
+//! supervisor  reads the spec ─ fork into new namespaces ─ passes on what init reports ─ waits for both sides
+//! init        (pid 1)  mounts ─ pivot ─ streams ─ limits ─ capabilities ─ filter ─ user ─ execve
 //! ```
 //!
-//! The helper stays outside of all namespaces. When its channel to the caller closes, because the
+//! The supervisor stays outside of all namespaces. When its channel to the caller closes, because the
 //! caller is gone or does not want the process any more, it kills init; and init is killed by the
-//! kernel when the helper dies. With init, the kernel kills every process of the pid namespace, and
+//! kernel when the supervisor dies. With init, the kernel kills every process of the pid namespace, and
 //! with the last of them all mounts of the mount namespace are gone. So nothing can be left behind.
 
 use std::fs::File;
@@ -15,28 +15,16 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions};
 use rustix::thread::UnshareFlags;
 
-use crate::channel::{Channel, Received, Reply, Report, Request};
+use crate::channel::{Attached, Channel, Received, Reply, Report, Request, Role};
 use crate::error::{At, Failure, Stage};
 use crate::process;
 use crate::spawn::Exit;
 use crate::spec::{Network, Spec};
 use crate::sys::{self, Forked};
-
-/// First argument of a re-executed helper.
-pub(crate) const HELPER_ARGUMENT: &str = "__sandbox";
-
-/// First call in `main`: where this process was re-executed as the helper, it never returns.
-#[expect(clippy::exit, reason = "the helper is a process of its own and ends here")]
-pub fn init() {
-    if std::env::args_os().nth(1).is_some_and(|argument| argument == HELPER_ARGUMENT) {
-        std::process::exit(i32::from(help().is_err()));
-    }
-}
 
 /// The standard streams that come with a request to run.
 pub(crate) struct Streams {
@@ -45,45 +33,38 @@ pub(crate) struct Streams {
     pub(crate) stderr: OwnedFd,
 }
 
-/// The whole life of the helper. An error means that nobody is left to tell.
-fn help() -> io::Result<()> {
-    sys::close_from(3)?;
-    // Out of the terminal's reach: ^C is for the caller, which decides what becomes of the sandbox. A caller
-    // that made the helper a group leader has taken it out already.
-    let _ = rustix::process::setsid();
-    let channel = Channel::from(rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?);
-    let Received::Message(Request::Run, descriptors) = channel.receive()? else { return Ok(()) };
-    match start(descriptors) {
+/// The whole life of a supervisor. An error means that nobody is left to tell.
+pub(crate) fn supervise(caller: &Channel, attached: Attached) -> io::Result<()> {
+    match start(attached) {
         Ok((init, terminal)) => {
-            let attached: Vec<_> = terminal.iter().map(AsFd::as_fd).collect();
-            // If this fails, the channel is closed, and supervising begins with the kill.
-            let _ = channel.send(&Reply::Started, &attached);
+            let attached: Vec<_> = terminal.iter().map(|master| (Role::Terminal, master.as_fd())).collect();
+            // If this fails, the channel is closed, and watching begins with the kill.
+            let _ = caller.send(&Reply::Started, &attached);
             drop(attached);
             drop(terminal);
-            let exit = supervise(&init, &channel)?;
-            channel.send(&Reply::Exited(exit), &[])
+            let exit = watch(&init, caller)?;
+            caller.send(&Reply::Exited(exit), &[])
         }
-        Err(failure) => channel.send(&Reply::Failed(failure), &[]),
+        Err(failure) => caller.send(&Reply::Failed(failure), &[]),
     }
 }
 
-/// Init, as the helper knows it.
+/// Init, as its supervisor knows it.
 struct Init {
     pid: Pid,
     descriptor: OwnedFd,
 }
 
 /// Starts init and waits until it has become the command.
-fn start(descriptors: Vec<OwnedFd>) -> Result<(Init, Option<OwnedFd>), Failure> {
-    let count = descriptors.len();
-    let Ok([spec, stdin, stdout, stderr]) = <[OwnedFd; 4]>::try_from(descriptors) else {
-        return Err(Failure::setup(Stage::ReadSpec, format!("{count} descriptors"), Errno::INVAL));
+fn start(mut attached: Attached) -> Result<(Init, Option<OwnedFd>), Failure> {
+    let mut take = |role| {
+        let missing = || Failure::setup(Stage::ReadSpec, format!("no descriptor {role:?}"), Errno::INVAL);
+        attached.take(role).ok_or_else(missing)
     };
-    let spec = read_spec(spec).at(Stage::ReadSpec, "the caller")?;
-    let streams = Streams { stdin, stdout, stderr };
+    let spec = read_spec(take(Role::Spec)?).at(Stage::ReadSpec, "the caller")?;
+    let streams =
+        Streams { stdin: take(Role::Stdin)?, stdout: take(Role::Stdout)?, stderr: take(Role::Stderr)? };
     let (ours, theirs) = Channel::pair().at(Stage::Supervise, "init")?;
-    // What init makes must have the permissions that it asks for.
-    rustix::process::umask(Mode::empty());
     match sys::fork(namespaces(&spec)).at(Stage::Namespaces, "the sandbox")? {
         Forked::Child => {
             drop(ours);
@@ -131,7 +112,7 @@ fn hear(init: &Channel) -> Result<Option<OwnedFd>, Failure> {
     let mut terminal = None;
     loop {
         match init.receive().at(Stage::Supervise, "init")? {
-            Received::Message(Report::Terminal, descriptors) => terminal = descriptors.into_iter().next(),
+            Received::Message(Report::Terminal, mut attached) => terminal = attached.take(Role::Terminal),
             Received::Message(Report::Failed(failure), _) => return Err(failure),
             Received::Closed => return Ok(terminal),
         }
@@ -139,7 +120,7 @@ fn hear(init: &Channel) -> Result<Option<OwnedFd>, Failure> {
 }
 
 /// Waits until init has ended, and does what the caller asks meanwhile.
-fn supervise(init: &Init, channel: &Channel) -> io::Result<Exit> {
+fn watch(init: &Init, channel: &Channel) -> io::Result<Exit> {
     let mut caller_is_there = true;
     loop {
         let mut sources = vec![PollFd::new(&init.descriptor, PollFlags::IN)];
@@ -161,7 +142,6 @@ fn supervise(init: &Init, channel: &Channel) -> io::Result<Exit> {
                 Ok(Received::Message(Request::Signal(number), _)) => {
                     let _ = sys::send_signal(&init.descriptor, number);
                 }
-                Ok(Received::Message(Request::Run, _)) => {}
                 Ok(Received::Closed) | Err(_) => {
                     caller_is_there = false;
                     let _ = sys::send_signal(&init.descriptor, Signal::KILL.as_raw());
