@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! caller ──Order::Run + conversation, spec, streams──▶ server ──fork──▶ supervisor ──fork──▶ init
+//!                                                                          ── Permission ▶ (with a cgroup)
 //!        ◀──────── Reply::Started (+ terminal) ────────────────────────     ◀─────── Report ──
 //!        ───────────────── Request::Signal ───────────────────────────▶    (closed by a successful execve)
 //!        ◀───────────────── Reply::Exited ─────────────────────────────
@@ -25,6 +26,7 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::cgroup::Incidents;
 use crate::error::Failure;
 use crate::spawn::Exit;
 
@@ -84,8 +86,9 @@ pub(crate) enum Reply {
     Started,
     /// The command never ran. The last message.
     Failed(Failure),
-    /// The command ended, and with it every process of the sandbox. The last message.
-    Exited(Exit),
+    /// The command ended, and with it every process of the sandbox; this is what the kernel did to them. The last
+    /// message.
+    Exited(Exit, Incidents),
     /// The server's word that the supervisor ended with this wait status (wait(2)). What is not followed by it
     /// and was not the last message will not come any more.
     Lost(i32),
@@ -98,6 +101,13 @@ pub(crate) enum Report {
     Terminal,
     /// The command will not run. The last message.
     Failed(Failure),
+}
+
+/// What a supervisor tells init.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Permission {
+    /// It is in its control group and may begin. Sent only if there is one.
+    Begin,
 }
 
 /// What travels: a message, and the roles of the descriptors with it, in their order.

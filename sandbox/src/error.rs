@@ -10,6 +10,7 @@ use std::process::ExitStatus;
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
+use crate::cgroup::CgroupError;
 use crate::rootless::Blocker;
 use crate::wire;
 
@@ -97,6 +98,9 @@ pub enum SandboxError {
         /// The id that was asked for.
         id: u32,
     },
+    /// A limit for all processes of the sandbox, or their control group, cannot be had.
+    #[error(transparent)]
+    Cgroup(CgroupError),
     /// An ordinary user may not make a user namespace here.
     #[error("cannot enter a user namespace{}", blockers_suffix(blockers))]
     UserNamespace {
@@ -253,6 +257,13 @@ pub(crate) enum Failure {
         kind: IdKind,
         id: u32,
     },
+    Cgroup(CgroupError),
+}
+
+impl From<CgroupError> for Failure {
+    fn from(error: CgroupError) -> Self {
+        Self::Cgroup(error)
+    }
 }
 
 impl Failure {
@@ -301,6 +312,7 @@ impl From<Failure> for SandboxError {
             Failure::ExecFormat { path } => Self::ExecFormat { path },
             Failure::WorkingDirectory { path, errno } => Self::WorkingDirectory { path, source: os(errno) },
             Failure::UnmappedId { kind, id } => Self::UnmappedId { kind, id },
+            Failure::Cgroup(error) => Self::Cgroup(error),
         }
     }
 }

@@ -11,14 +11,15 @@
 //! ```
 //! To read it in the order of a run: [`Spec`] says what is wanted, `spawn` gives the order, `channel` is how
 //! they talk, `server` forks the `supervisor`, `process` is what pid 1 does, with `mount` for its file systems,
-//! `seccomp` for its filter and `command` for what it becomes; `sys` holds the system calls that need `unsafe`.
-//! An ordinary user enters a user namespace first, see [`rootless`].
+//! `seccomp` for its filter and `command` for what it becomes; [`cgroup`] limits all of it together; `sys` holds
+//! the system calls that need `unsafe`. An ordinary user enters a user namespace first, see [`rootless`].
 //!
 //! Nothing is left behind, whoever dies: mounts exist only in init's mount namespace, the kernel kills init
 //! with its supervisor and every process with init, and the supervisor kills init when its caller is gone. The
 //! server may die without harm to what runs.
 
 mod capability;
+pub mod cgroup;
 mod channel;
 mod command;
 mod error;
@@ -35,6 +36,7 @@ mod sys;
 mod wire;
 
 pub use capability::{Capability, CapabilitySet};
+pub use cgroup::{Cgroup, Incidents, Limits, OutOfMemory, SwapLimit};
 pub use error::{IdKind, SandboxError, Stage};
 pub use rlimit::{Resource, Rlimit, UnknownResource};
 pub use server::init;

@@ -10,9 +10,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 use rustix::process::{Gid, Signal, Uid};
-use rustix::thread::CapabilitySets;
+use rustix::thread::{CapabilitySets, UnshareFlags};
 
-use crate::channel::{Channel, Report, Role};
+use crate::channel::{Channel, Permission, Received, Report, Role};
 use crate::command;
 use crate::error::{At, Failure, IdKind, Stage};
 use crate::mount::device::{Devices, Terminal};
@@ -35,6 +35,9 @@ pub(crate) fn become_command(spec: &Spec, streams: Streams, supervisor: &Channel
 
 fn prepare(spec: &Spec, streams: Streams, supervisor: &Channel) -> Result<std::convert::Infallible, Failure> {
     die_with(supervisor)?;
+    if spec.cgroup.is_some() {
+        enter_cgroup(supervisor)?;
+    }
     let process = &spec.process;
     let terminal = mount_everything(spec)?;
     rustix::system::sethostname(spec.hostname.as_bytes()).at(Stage::Hostname, &spec.hostname)?;
@@ -71,6 +74,16 @@ fn die_with(supervisor: &Channel) -> Result<(), Failure> {
         return Err(Failure::setup(Stage::Supervise, "the supervisor", Errno::PIPE));
     }
     Ok(())
+}
+
+/// Waits until the supervisor has put this process into its control group, and makes that the root of what it
+/// sees.
+fn enter_cgroup(supervisor: &Channel) -> Result<(), Failure> {
+    match supervisor.receive().at(Stage::Supervise, "the supervisor")? {
+        Received::Message(Permission::Begin, _) => {}
+        Received::Closed => return Err(Failure::setup(Stage::Supervise, "the supervisor", Errno::PIPE)),
+    }
+    sys::unshare(UnshareFlags::NEWCGROUP).at(Stage::Namespaces, "the sandbox")
 }
 
 /// Changes to the working directory. It may be chosen by an image, so the magic links of `/proc`, which could

@@ -141,7 +141,7 @@ struct MapRequest {
 impl Mapper {
     fn start(uid: u32, gid: u32) -> io::Result<Self> {
         let (ours, theirs) = Channel::pair()?;
-        match sys::fork(UnshareFlags::empty())? {
+        match sys::fork(UnshareFlags::empty(), None)? {
             Forked::Child => {
                 drop(ours);
                 if let Ok(Received::Message(request, _)) = theirs.receive::<MapRequest>() {

@@ -133,7 +133,7 @@ fn start(mut attached: Attached) -> Start {
     let Some(conversation) = attached.take(Role::Conversation).map(Channel::from) else {
         return Start::Server(None);
     };
-    match sys::fork(UnshareFlags::empty()) {
+    match sys::fork(UnshareFlags::empty(), None) {
         Ok(Forked::Child) => Start::Supervisor(conversation, attached),
         Ok(Forked::Parent { child, pidfd }) => {
             Start::Server(Some(Supervised { pid: child, descriptor: pidfd, conversation }))

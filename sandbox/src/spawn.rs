@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::fs::MemfdFlags;
 use serde::{Deserialize, Serialize};
 
+use crate::cgroup::Incidents;
 use crate::channel::{Attached, Channel, Order, Received, Reply, Request, Role};
 use crate::error::SandboxError;
 use crate::server::SERVER_ARGUMENT;
@@ -232,7 +233,7 @@ enum State {
     /// There may be processes.
     Alive,
     /// There are none: they ended this way.
-    Exited(Exit),
+    Exited(Exit, Incidents),
     /// There are none or they are being killed, and nobody will tell how they ended.
     Gone,
 }
@@ -241,10 +242,18 @@ impl Running {
     /// Waits until the process, and with it every process of the sandbox, has ended. May be called again.
     pub fn wait(&mut self) -> Result<Exit, SandboxError> {
         loop {
-            if let State::Exited(exit) = self.state {
+            if let State::Exited(exit, _) = self.state {
                 return Ok(exit);
             }
             self.receive()?;
+        }
+    }
+
+    /// What the kernel did to the processes for lack of resources, once they have ended.
+    pub fn incidents(&self) -> Incidents {
+        match self.state {
+            State::Exited(_, incidents) => incidents,
+            State::Alive | State::Gone => Incidents::default(),
         }
     }
 
@@ -277,7 +286,7 @@ impl Running {
                 match &reply {
                     Reply::Started => {}
                     Reply::Failed(_) => self.state = State::Gone,
-                    Reply::Exited(exit) => self.state = State::Exited(*exit),
+                    Reply::Exited(exit, incidents) => self.state = State::Exited(*exit, *incidents),
                     Reply::Lost(status) => {
                         self.state = State::Gone;
                         return Err(lost(Some(ExitStatus::from_raw(*status))));

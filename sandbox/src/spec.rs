@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::capability::CapabilitySet;
+use crate::cgroup::Cgroup;
 use crate::rlimit::Rlimit;
 use crate::wire;
 
@@ -43,11 +44,13 @@ pub struct Spec {
     pub read_only_paths: Vec<PathBuf>,
     /// Size of `/dev/shm` in bytes.
     pub shm_size: u64,
+    /// The control group for all its processes; none leaves them in the caller's.
+    pub cgroup: Option<Cgroup>,
 }
 
 impl Spec {
     /// A spec with Docker's defaults: host name `localhost`, host network, default seccomp profile,
-    /// masked and read-only paths, 64 MiB of `/dev/shm`, no further mounts.
+    /// masked and read-only paths, 64 MiB of `/dev/shm`, no further mounts, no control group of its own.
     pub fn new(rootfs: Overlay, process: Process) -> Self {
         Self {
             rootfs,
@@ -59,6 +62,7 @@ impl Spec {
             masked_paths: DOCKER_MASKED_PATHS.iter().map(PathBuf::from).collect(),
             read_only_paths: DOCKER_READ_ONLY_PATHS.iter().map(PathBuf::from).collect(),
             shm_size: 64 << 20,
+            cgroup: None,
         }
     }
 }
@@ -240,6 +244,7 @@ mod tests {
             target: odd_path(),
             kind: MountKind::File { content: vec![0, 255], mode: 0o400, uid: 1, gid: 2 },
         });
+        spec.cgroup = Some(Cgroup { parent: Some("/ci".into()), limits: crate::Limits::default() });
         let json = serde_json::to_vec(&spec).unwrap();
         assert_eq!(serde_json::from_slice::<Spec>(&json).unwrap(), spec);
     }

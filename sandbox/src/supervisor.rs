@@ -19,7 +19,8 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions};
 use rustix::thread::UnshareFlags;
 
-use crate::channel::{Attached, Channel, Received, Reply, Report, Request, Role};
+use crate::cgroup::{Group, Incidents, Watch};
+use crate::channel::{Attached, Channel, Permission, Received, Reply, Report, Request, Role};
 use crate::error::{At, Failure, Stage};
 use crate::process;
 use crate::spawn::Exit;
@@ -36,14 +37,17 @@ pub(crate) struct Streams {
 /// The whole life of a supervisor. An error means that nobody is left to tell.
 pub(crate) fn supervise(caller: &Channel, attached: Attached) -> io::Result<()> {
     match start(attached) {
-        Ok((init, terminal)) => {
+        Ok((init, resources, terminal)) => {
             let attached: Vec<_> = terminal.iter().map(|master| (Role::Terminal, master.as_fd())).collect();
             // If this fails, the channel is closed, and watching begins with the kill.
             let _ = caller.send(&Reply::Started, &attached);
             drop(attached);
             drop(terminal);
             let exit = watch(&init, caller)?;
-            caller.send(&Reply::Exited(exit), &[])
+            let incidents = resources.incidents();
+            // Before the caller hears of the end, nothing is left.
+            drop(resources);
+            caller.send(&Reply::Exited(exit, incidents), &[])
         }
         Err(failure) => caller.send(&Reply::Failed(failure), &[]),
     }
@@ -55,8 +59,28 @@ struct Init {
     descriptor: OwnedFd,
 }
 
+/// What is counted of a sandbox's resources, in its group or around it.
+struct Resources {
+    group: Option<Group>,
+    watch: Watch,
+}
+
+impl Resources {
+    fn prepare(spec: &Spec) -> Result<Self, Failure> {
+        let watch = Watch::begin();
+        Ok(Self { group: spec.cgroup.as_ref().map(Group::make).transpose()?, watch })
+    }
+
+    fn incidents(&self) -> Incidents {
+        match &self.group {
+            Some(group) => group.incidents(&self.watch),
+            None => Incidents { out_of_memory: self.watch.out_of_memory(), process_limit: None },
+        }
+    }
+}
+
 /// Starts init and waits until it has become the command.
-fn start(mut attached: Attached) -> Result<(Init, Option<OwnedFd>), Failure> {
+fn start(mut attached: Attached) -> Result<(Init, Resources, Option<OwnedFd>), Failure> {
     let mut take = |role| {
         let missing = || Failure::setup(Stage::ReadSpec, format!("no descriptor {role:?}"), Errno::INVAL);
         attached.take(role).ok_or_else(missing)
@@ -65,7 +89,9 @@ fn start(mut attached: Attached) -> Result<(Init, Option<OwnedFd>), Failure> {
     let streams =
         Streams { stdin: take(Role::Stdin)?, stdout: take(Role::Stdout)?, stderr: take(Role::Stderr)? };
     let (ours, theirs) = Channel::pair().at(Stage::Supervise, "init")?;
-    match sys::fork(namespaces(&spec)).at(Stage::Namespaces, "the sandbox")? {
+    let resources = Resources::prepare(&spec)?;
+    let unified = resources.group.as_ref().and_then(Group::unified);
+    match sys::fork(namespaces(&spec), unified).at(Stage::Namespaces, "the sandbox")? {
         Forked::Child => {
             drop(ours);
             process::become_command(&spec, streams, &theirs)
@@ -74,8 +100,8 @@ fn start(mut attached: Attached) -> Result<(Init, Option<OwnedFd>), Failure> {
             drop(theirs);
             drop(streams);
             let init = Init { pid: child, descriptor: pidfd };
-            match hear(&ours) {
-                Ok(terminal) => Ok((init, terminal)),
+            match let_begin(&init, resources.group.as_ref(), &ours).and_then(|()| hear(&ours)) {
+                Ok(terminal) => Ok((init, resources, terminal)),
                 Err(failure) => {
                     // The caller hears of it when nothing of the sandbox is left.
                     let _ = sys::send_signal(&init.descriptor, Signal::KILL.as_raw());
@@ -87,16 +113,20 @@ fn start(mut attached: Attached) -> Result<(Init, Option<OwnedFd>), Failure> {
     }
 }
 
+/// Puts init into its group, if it has one, and lets it begin.
+fn let_begin(init: &Init, group: Option<&Group>, channel: &Channel) -> Result<(), Failure> {
+    let Some(group) = group else { return Ok(()) };
+    group.admit(init.pid)?;
+    channel.send(&Permission::Begin, &[]).at(Stage::Supervise, "init")
+}
+
 fn namespaces(spec: &Spec) -> UnshareFlags {
-    let always = UnshareFlags::NEWNS
-        | UnshareFlags::NEWPID
-        | UnshareFlags::NEWIPC
-        | UnshareFlags::NEWUTS
-        | UnshareFlags::NEWCGROUP;
-    match spec.network {
-        Network::Host => always,
-        Network::None => always | UnshareFlags::NEWNET,
-    }
+    let mut namespaces =
+        UnshareFlags::NEWNS | UnshareFlags::NEWPID | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
+    // Its root is the group that a process is in when it makes it: init makes it when it is in its own.
+    namespaces.set(UnshareFlags::NEWCGROUP, spec.cgroup.is_none());
+    namespaces.set(UnshareFlags::NEWNET, spec.network == Network::None);
+    namespaces
 }
 
 fn read_spec(descriptor: OwnedFd) -> io::Result<Spec> {

@@ -1,6 +1,6 @@
 //! Creating processes, in namespaces of their own or not: the init process, and the one that maps user ids.
 
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::io::Errno;
 use rustix::process::{Pid, RawPid};
@@ -22,7 +22,7 @@ pub(crate) enum Forked {
     },
 }
 
-/// The head of `struct clone_args` (clone(2)), as of Linux 5.3.
+/// `struct clone_args` (clone(2)), as of Linux 5.7.
 #[repr(C)]
 #[derive(Default)]
 struct CloneArguments {
@@ -34,15 +34,28 @@ struct CloneArguments {
     stack: u64,
     stack_size: u64,
     tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
 }
 
-/// Copies this process into a new one that lives in new `namespaces` (clone3(2) without a shared memory).
+/// The flag that has the child begin in the group of the field `cgroup`; libc has it as a number that is too
+/// small for it.
+const CLONE_INTO_CGROUP: u64 = 1 << 33;
+
+/// Copies this process into a new one that lives in new `namespaces` (clone3(2) without a shared memory), and
+/// begins in `cgroup`, a directory of version 2, if one is given.
 ///
 /// Must be called while this process has one thread; the child then may do whatever the parent might.
-pub(crate) fn fork(namespaces: UnshareFlags) -> Result<Forked, Errno> {
+pub(crate) fn fork(namespaces: UnshareFlags, cgroup: Option<BorrowedFd<'_>>) -> Result<Forked, Errno> {
     let mut pidfd: RawFd = -1;
+    let (into_cgroup, cgroup) = match cgroup {
+        Some(directory) => (CLONE_INTO_CGROUP, u64::from(directory.as_raw_fd().cast_unsigned())),
+        None => (0, 0),
+    };
     let arguments = CloneArguments {
-        flags: u64::from(namespaces.bits()) | u64::from(libc::CLONE_PIDFD.cast_unsigned()),
+        flags: u64::from(namespaces.bits()) | u64::from(libc::CLONE_PIDFD.cast_unsigned()) | into_cgroup,
+        cgroup,
         pidfd: (&raw mut pidfd).addr() as u64,
         exit_signal: u64::from(libc::SIGCHLD.cast_unsigned()),
         ..CloneArguments::default()

@@ -6,6 +6,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets an error ends there")]
 #![expect(clippy::print_stdout, clippy::print_stderr, clippy::exit, reason = "this is a test harness")]
 
+mod limits;
+
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
@@ -702,6 +704,13 @@ const TESTS: &[Test] = &[
     ("an_ordinary_user_without_ranges_has_one_id", an_ordinary_user_without_ranges_has_one_id),
     ("an_ordinary_user_with_ranges_has_many_ids", an_ordinary_user_with_ranges_has_many_ids),
     ("the_step_ends_with_its_first_process", the_step_ends_with_its_first_process),
+    ("memory_has_a_limit", limits::memory_has_a_limit),
+    ("processes_have_a_limit", limits::processes_have_a_limit),
+    (
+        "a_group_is_the_root_of_its_sandbox_and_gone_with_it",
+        limits::a_group_is_the_root_of_its_sandbox_and_gone_with_it,
+    ),
+    ("groups_can_lie_below_a_parent", limits::groups_can_lie_below_a_parent),
 ];
 
 /// What the tests need of the machine and it does not have.
