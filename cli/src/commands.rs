@@ -126,7 +126,7 @@ impl Session<'_> {
     pub(crate) fn engine(&self) -> Result<Engine, Failure> {
         let identity = engine::enter_user_namespace().map_err(Failure::from_error)?;
         if let Identity::SingleId { reason, .. } = identity {
-            print_error(&format!("warning: files in images can have one owner only: {reason}\n"));
+            print_error(&format!("warning: RUN steps know one user only: {reason}\n"));
         }
         let Some(root) = self.environment.store_root(self.root.as_deref()) else {
             return Err(Failure::Usage("HOME is not set: choose a store with --root".to_owned()));

@@ -23,6 +23,7 @@ use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use engine::OpenError;
 use engine::error::{BuildError, MissingSource, StepCause, StepError};
 use engine::outcome::{DockerfileText, Finding, Location, Outcome};
 
@@ -245,6 +246,13 @@ pub(crate) fn findings(error: &BuildError) -> Vec<Finding> {
 fn hints(failure: &Failure) -> Vec<String> {
     match failure {
         Failure::Build(error) => hints_of_build(error),
+        Failure::Command(error) if matches!(error.downcast_ref(), Some(OpenError::OtherOwners(_))) => {
+            vec![
+                "it was made as another user, or before this user had its subordinate ids or after it lost them: \
+                 choose another directory with --root, or remove this one"
+                    .to_owned(),
+            ]
+        }
         _ => Vec::new(),
     }
 }

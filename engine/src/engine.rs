@@ -33,6 +33,9 @@ pub enum OpenError {
         #[source]
         source: StoreError,
     },
+    /// The store keeps the owners of files in a way that this user's ids do not allow.
+    #[error(transparent)]
+    OtherOwners(StoreError),
     /// The cache could not be opened.
     #[error("cannot open the build cache in {}", root.display())]
     Cache {
@@ -68,7 +71,10 @@ impl Engine {
     /// Opens the directory.
     pub fn open(config: EngineConfig) -> Result<Self, OpenError> {
         let EngineConfig { root, helper, docker_config } = config;
-        let store = Store::open(&root).map_err(|source| OpenError::Store { root: root.clone(), source })?;
+        let store = Store::open(&root).map_err(|source| match source {
+            StoreError::OtherOwners { .. } => OpenError::OtherOwners(source),
+            source => OpenError::Store { root: root.clone(), source },
+        })?;
         let cache = open_cache(&root)?;
         let credentials: Arc<dyn Credentials> = match docker_config {
             Some(directory) => Arc::new(DockerConfig::new(&directory)),

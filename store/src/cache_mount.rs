@@ -5,6 +5,7 @@
 //! ROOT/cache-mounts/<sha256 of the id>/id      the id, as text
 //! ROOT/cache-mounts/<sha256 of the id>/lock    flock: shared by its users, exclusive for `locked` and `private` ones
 //! ROOT/cache-mounts/<sha256 of the id>/data    what is mounted
+//! ROOT/cache-mounts/<sha256 of the id>/links   who owns links in it, where owners are recorded: see `owners`
 //! ROOT/cache-mounts/<sha256 of the id>.<n>/…   further ones, while a `private` user has the others
 //! ```
 //!
@@ -111,7 +112,11 @@ impl Store {
         let unfinished = home.join("new");
         store::remove(&unfinished)?;
         std::fs::create_dir(&unfinished).attempt("make", &unfinished)?;
-        let mut editor = Editor::new(ConfinedDirectory::new(unfinished.clone()), [], self.privileges());
+        let mut editor = Editor::new(
+            ConfinedDirectory::layer(unfinished.clone(), self.privileges().owners),
+            [],
+            self.privileges(),
+        );
         if let Some(content) = &seed.content {
             for entry in content.tree().walk(content) {
                 let entry = entry?;

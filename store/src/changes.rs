@@ -40,7 +40,7 @@ impl Store {
         let (Some((_, directory)), Some(parent)) = (snapshot.layer(), snapshot.parent()) else {
             return Ok(Vec::new());
         };
-        let layer = ConfinedDirectory::new(directory.to_owned());
+        let layer = directory.clone();
         let before = parent.tree();
         let mut comparison = Comparison { layer, before: &before, changes: Vec::new() };
         comparison.directory(&TreePath::root(), Some(&before.root()?))?;

@@ -12,18 +12,30 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
 use rustix::io::Errno;
 
+use crate::owners::Owners;
 use crate::path::TreePath;
 
 /// A directory by its canonical path. Holds no descriptor: a deep stack of layers would use them up.
 #[derive(Debug, Clone)]
 pub(crate) struct ConfinedDirectory {
     path: PathBuf,
+    owners: Owners,
 }
 
 impl ConfinedDirectory {
     /// `path` must not contain symbolic links; see [`Path::canonicalize`].
     pub(crate) fn new(canonical: PathBuf) -> Self {
-        Self { path: canonical }
+        Self { path: canonical, owners: Owners::Exact }
+    }
+
+    /// The same for a layer directory, whose owners may be recorded.
+    pub(crate) fn layer(canonical: PathBuf, owners: Owners) -> Self {
+        Self { path: canonical, owners }
+    }
+
+    /// Where the owners of its files are.
+    pub(crate) fn owners(&self) -> Owners {
+        self.owners
     }
 
     /// The directory itself.

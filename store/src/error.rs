@@ -48,6 +48,13 @@ pub enum StoreError {
         /// What this program writes.
         expected: String,
     },
+    /// The layers in the directory say who owns their files in a way that this process cannot follow: whoever made
+    /// them had other user ids at hand.
+    #[error("the store at {root} was made by a user with other ids", root = root.display())]
+    OtherOwners {
+        /// The store's directory.
+        root: PathBuf,
+    },
     /// The kernel's random numbers were not available.
     #[error("cannot make a random identifier: {0}")]
     Random(getrandom::Error),

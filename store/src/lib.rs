@@ -1,13 +1,14 @@
 //! Bytes on local disk: blobs, snapshots, file trees, pack and unpack, tags, locks.
 //!
 //! ```text
-//! ROOT/format                     "1": the version of this layout; another number is refused
+//! ROOT/format                     "1", or "1 recorded-owners": the version of this layout; others are refused
 //! ROOT/lock                       flock: shared by every process that has the store open, exclusive for one that
 //!                                 cleans up alone, as it opens
 //! ROOT/store.db                   SQLite: which snapshots, layer blobs, images and tags exist
 //! ROOT/blobs/sha256/ab/abcdef…    blobs by content
 //! ROOT/layers/<id>/fs             one layer each, in the form of an overlayfs upper directory
 //! ROOT/layers/<id>/kept           what is remembered of a draft that was kept
+//! ROOT/layers/<id>/links          owners of links, where owners are recorded: see `owners`
 //! ROOT/drafts/<id>/…              layers being made, each locked by its owner
 //! ROOT/cache-mounts/…             directories that outlive builds
 //! ROOT/tmp/                       blobs being written
@@ -27,6 +28,7 @@
 //! - `unpack`, `extract`, `decompress`: archives become layers or files of a draft
 //! - `pack`: layers become archives and blobs
 //! - `images`: images and tags; `cache_mount`: cache directories
+//! - `owners`: who owns the files of a layer, where only one user exists
 //! - `path`, `metadata`, `xattrs`, `overlay`, `confined`: the file system's vocabulary and its dangers
 #![forbid(unsafe_code)]
 
@@ -43,6 +45,7 @@ mod extract;
 mod images;
 mod metadata;
 mod overlay;
+mod owners;
 mod pack;
 mod path;
 mod snapshot;
@@ -56,11 +59,12 @@ pub use cache_mount::{CacheMount, CacheSeed, Sharing};
 pub use changes::{Change, ChangeKind};
 pub use decompress::{begins_like_archive, decompress, is_archive, newest_file};
 pub use draft::kept::{Forgotten, Kept};
-pub use draft::{Draft, MountPoint, MountPointKind, Stack};
+pub use draft::{Draft, MountPoint, MountPointKind, OwnerRecords, Stack};
 pub use editor::{Editor, Made, Resolved};
 pub use error::{ArchiveProblem, StoreError};
 pub use images::{ImageRecord, NewImage, Origin, RemoteLayer};
 pub use metadata::{Attributes, Device, Inode, Kind, Timestamp};
+pub use owners::{OWNER_ATTRIBUTE, Owner};
 pub use pack::{LayerEncoding, PackedLayer, write_trees};
 pub use path::TreePath;
 pub use snapshot::{InvalidSnapshotId, Snapshot, SnapshotId};

@@ -14,6 +14,7 @@ use rustix::fs::{FileType, Mode, XattrFlags};
 
 use crate::confined::ConfinedDirectory;
 use crate::error::{Attempt, StoreError};
+use crate::owners::Owners;
 use crate::path::TreePath;
 use crate::xattrs;
 
@@ -34,16 +35,10 @@ const UNSUPPORTED: [&str; 4] = [
 pub(crate) struct Privileges {
     opaque: &'static str,
     /// Whether files can be given to other users. Where they cannot (an ordinary user, or a user namespace of
-    /// a single id), every file belongs to the user and a failed `chown` is no error.
+    /// a single id), their owners are recorded.
     pub(crate) owners: Owners,
     /// Whether device nodes can be made.
     pub(crate) devices: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Owners {
-    Exact,
-    SingleUser,
 }
 
 impl Privileges {
@@ -56,7 +51,7 @@ impl Privileges {
             .fold(0, u64::saturating_add);
         Self {
             opaque: if is_root && initial { TRUSTED_OPAQUE } else { USER_OPAQUE },
-            owners: if is_root && mapped > 1 { Owners::Exact } else { Owners::SingleUser },
+            owners: if is_root && mapped > 1 { Owners::Exact } else { Owners::Recorded },
             devices: is_root && initial,
         }
     }
@@ -110,8 +105,8 @@ mod tests {
         let mapped = Privileges::new(true, "0 1000 1\n1 100000 65536\n");
         assert_eq!(mapped, Privileges { opaque: USER_OPAQUE, owners: Owners::Exact, devices: false });
         let single = Privileges::new(true, "0 1000 1\n");
-        assert_eq!(single, Privileges { opaque: USER_OPAQUE, owners: Owners::SingleUser, devices: false });
+        assert_eq!(single, Privileges { opaque: USER_OPAQUE, owners: Owners::Recorded, devices: false });
         let user = Privileges::new(false, "0 0 4294967295\n");
-        assert_eq!(user, Privileges { opaque: USER_OPAQUE, owners: Owners::SingleUser, devices: false });
+        assert_eq!(user, Privileges { opaque: USER_OPAQUE, owners: Owners::Recorded, devices: false });
     }
 }

@@ -9,7 +9,7 @@
 //! directory without a row was left by a killed process and is removed when a store is opened by nobody else.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -93,7 +93,7 @@ pub struct Snapshot {
 struct Link {
     snapshot: SnapshotId,
     layer: LayerId,
-    directory: PathBuf,
+    directory: ConfinedDirectory,
 }
 
 /// Names a directory under `ROOT/layers`: that of the snapshot it was made for.
@@ -150,7 +150,7 @@ impl Snapshot {
 
     /// The layer directories as `lowerdir`s of an overlay, top first; none for scratch.
     pub fn lowers(&self) -> Vec<PathBuf> {
-        self.chain.iter().rev().map(|link| link.directory.clone()).collect()
+        self.chain.iter().rev().map(|link| link.directory.path().to_owned()).collect()
     }
 
     /// The file tree.
@@ -160,12 +160,12 @@ impl Snapshot {
 
     /// The layer directories, top first.
     pub(crate) fn directories(&self) -> impl Iterator<Item = ConfinedDirectory> {
-        self.chain.iter().rev().map(|link| ConfinedDirectory::new(link.directory.clone()))
+        self.chain.iter().rev().map(|link| link.directory.clone())
     }
 
     /// Its own layer; `None` for scratch.
-    pub(crate) fn layer(&self) -> Option<(LayerId, &Path)> {
-        self.chain.last().map(|top| (top.layer, top.directory.as_path()))
+    pub(crate) fn layer(&self) -> Option<(LayerId, &ConfinedDirectory)> {
+        self.chain.last().map(|top| (top.layer, &top.directory))
     }
 }
 
@@ -243,7 +243,7 @@ impl Store {
         let Some((layer, directory)) = layer_of.layer() else { return Ok(onto.clone()) };
         let id = SnapshotId::random()?;
         self.database().write(|transaction| insert_snapshot(transaction, id, onto, layer))?;
-        Ok(stacked(onto, Link { snapshot: id, layer, directory: directory.to_owned() }))
+        Ok(stacked(onto, Link { snapshot: id, layer, directory: directory.clone() }))
     }
 
     /// Records a layer whose directory is in place, and the snapshot that it makes on `parent`.

@@ -8,14 +8,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::blob::Blobs;
+use crate::confined::ConfinedDirectory;
 use crate::database::Database;
 use crate::draft;
 use crate::error::{Attempt, StoreError};
 use crate::overlay::Privileges;
+use crate::owners::Owners;
 use crate::snapshot::LayerId;
 
-/// The content of `ROOT/format`.
-const FORMAT: &str = "1";
+/// The content of `ROOT/format`, by where the owners of files are.
+fn format(owners: Owners) -> &'static str {
+    match owners {
+        Owners::Exact => "1",
+        Owners::Recorded => "1 recorded-owners",
+    }
+}
 
 /// Directories of a store. Layers hold set-id programs of other systems: nobody else may reach them.
 const DIRECTORIES: [&str; 5] = ["blobs", "layers", "drafts", "cache-mounts", "tmp"];
@@ -46,7 +53,8 @@ impl Store {
     pub fn open(root: &Path) -> Result<Self, StoreError> {
         std::fs::create_dir_all(root).attempt("make", root)?;
         let root = root.canonicalize().attempt("open", root)?;
-        check_format(&root)?;
+        let privileges = Privileges::of_this_process().attempt("read", "/proc/self/uid_map")?;
+        check_format(&root, privileges.owners)?;
         for name in DIRECTORIES {
             make_private_directory(&root.join(name))?;
         }
@@ -60,7 +68,6 @@ impl Store {
             }
             Err(TryLockError::Error(error)) => return Err(error).attempt("lock", &lock_path),
         };
-        let privileges = Privileges::of_this_process().attempt("read", "/proc/self/uid_map")?;
         let database = Database::open(&root.join("store.db"), &root)?;
         let blobs = Blobs::in_store(&root)?;
         let store = Self { inner: Arc::new(Inner { root, privileges, database, blobs, lock }) };
@@ -91,8 +98,8 @@ impl Store {
     }
 
     /// `ROOT/layers/<id>/fs`
-    pub(crate) fn layer_directory(&self, layer: LayerId) -> PathBuf {
-        self.layer_home(layer).join("fs")
+    pub(crate) fn layer_directory(&self, layer: LayerId) -> ConfinedDirectory {
+        ConfinedDirectory::layer(self.layer_home(layer).join("fs"), self.privileges().owners)
     }
 
     /// `ROOT/layers/<id>`
@@ -126,14 +133,18 @@ impl Store {
 }
 
 /// Reads `ROOT/format`, or writes it into a directory that has none yet.
-fn check_format(root: &Path) -> Result<(), StoreError> {
+fn check_format(root: &Path, owners: Owners) -> Result<(), StoreError> {
+    let expected = format(owners);
     let path = root.join("format");
     match std::fs::read_to_string(&path) {
-        Ok(found) if found.trim() == FORMAT => Ok(()),
+        Ok(found) if found.trim() == expected => Ok(()),
+        Ok(found) if [Owners::Exact, Owners::Recorded].map(format).contains(&found.trim()) => {
+            Err(StoreError::OtherOwners { root: root.to_owned() })
+        }
         Ok(found) => Err(StoreError::Format {
             root: root.to_owned(),
             found: found.trim().to_owned(),
-            expected: FORMAT.to_owned(),
+            expected: expected.to_owned(),
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             // Written beside and renamed: nobody reads half a number.
@@ -141,7 +152,7 @@ fn check_format(root: &Path) -> Result<(), StoreError> {
                 .prefix("format-")
                 .tempfile_in(root)
                 .attempt("make a file in", root)?;
-            io::Write::write_all(&mut file, format!("{FORMAT}\n").as_bytes())
+            io::Write::write_all(&mut file, format!("{expected}\n").as_bytes())
                 .attempt("write", file.path())?;
             file.as_file().sync_all().attempt("write", file.path())?;
             file.persist(&path).map_err(|error| error.error).attempt("put in place", &path)?;

@@ -2,7 +2,8 @@
 //!
 //! An image carries `user.*` and `security.capability`, as layers of other builders do. The rest belongs to the
 //! machine (`security.selinux`, `system.posix_acl_*`) or to overlayfs (`trusted.overlay.*`, `user.overlay.*`),
-//! and an archive that brings such attributes must not plant them in a layer.
+//! and an archive that brings such attributes must not plant them in a layer. Nor must it bring the records of
+//! [`crate::owners`].
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -13,13 +14,18 @@ use std::os::unix::ffi::OsStrExt;
 use rustix::fs::XattrFlags;
 use rustix::io::Errno;
 
+use crate::owners::OWNER_ATTRIBUTE;
+
 /// Attributes of one file, sorted by name.
 pub type Xattrs = BTreeMap<OsString, Vec<u8>>;
 
 /// Whether an attribute is part of an image.
 pub(crate) fn is_portable(name: &OsStr) -> bool {
     let name = name.as_bytes();
-    name == b"security.capability" || (name.starts_with(b"user.") && !name.starts_with(b"user.overlay."))
+    name == b"security.capability"
+        || (name.starts_with(b"user.")
+            && !name.starts_with(b"user.overlay.")
+            && name != OWNER_ATTRIBUTE.as_bytes())
 }
 
 /// Names of all attributes of an open file; none where the file system has none.

@@ -23,7 +23,7 @@ use graph::exec::{Exec, NetworkMode, SecurityMode, Ulimit};
 use image::Platform;
 use image::user::ResolvedUser;
 use sandbox::{CapabilitySet, Process, Rlimit, SandboxError, Seccomp, Spec};
-use store::{Draft, Snapshot};
+use store::{Draft, Owner, Snapshot};
 
 use crate::blocking::blocking;
 use crate::exec::error::ExecError;
@@ -115,7 +115,8 @@ fn prepare(
         .map_err(|source| ExecError::User { user: exec.user.clone().unwrap_or_default(), source })?;
     let sources = Sources { store, options, agents: &session.agents, inputs };
     let mounts = Mounts::prepare(exec, &sources)?;
-    let draft = store.draft(base)?;
+    let mut draft = store.draft(base)?;
+    draft.made_by(Owner { uid: user.uid, gid: user.gid });
     runtime::root::make_working_directory(&draft, &exec.cwd)?;
     let (root, targets) = runtime::root::overlay(&draft, mounts.points())?;
 

@@ -3,6 +3,7 @@
 //! ```text
 //! ROOT/drafts/<id>/lock          locked by its owner while it lives
 //! ROOT/drafts/<id>/fs            the layer being made: upper directory of an overlay, or written by an Editor
+//! ROOT/drafts/<id>/links, given  who owns links and their like, where owners are recorded: see `owners`
 //! ROOT/drafts/<id>/work          overlayfs's work directory
 //! ROOT/drafts/<id>/mountpoints   where mounts of a step go that the image has no directory for
 //! ```
@@ -24,6 +25,8 @@ use image::{ChainId, DiffId};
 use crate::confined::ConfinedDirectory;
 use crate::editor::Editor;
 use crate::error::{Attempt, StoreError};
+use crate::owners::given::GIVEN;
+use crate::owners::{self, Links, Owner, Owners};
 use crate::path::TreePath;
 use crate::snapshot::{LayerId, LayerRow, Snapshot, SnapshotId};
 use crate::store::{self, Store};
@@ -37,8 +40,22 @@ pub struct Draft {
     parent: Snapshot,
     id: SnapshotId,
     directory: PathBuf,
+    /// Whose process has run on it.
+    maker: Option<Owner>,
     /// Locked as long as the draft lives.
     _lock: File,
+}
+
+/// How owners are recorded while a process runs on a draft: files and directories have the attribute
+/// [`OWNER_ATTRIBUTE`](crate::OWNER_ATTRIBUTE), `uid:gid` in decimal, devices are empty files whose attribute goes on
+/// with `:char:major:minor` or `:block:major:minor`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnerRecords {
+    /// Gets a line for each link, pipe or socket that a process gives away: the inode in the upper directory, the
+    /// seconds and nanoseconds of its birth, user and group, in decimal, with blanks between.
+    pub given: PathBuf,
+    /// The links, pipes and sockets of the layers below that do not belong to root, by inode.
+    pub links: Vec<(u64, Owner)>,
 }
 
 impl Store {
@@ -51,7 +68,14 @@ impl Store {
             store::make_private_directory(&directory)?;
             // A process that opens the store just now may take the new directory for garbage: then try again.
             if let Some(lock) = claim(&directory)? {
-                let draft = Draft { store: self.clone(), parent: parent.clone(), id, directory, _lock: lock };
+                let draft = Draft {
+                    store: self.clone(),
+                    parent: parent.clone(),
+                    id,
+                    directory,
+                    maker: None,
+                    _lock: lock,
+                };
                 draft.make_directories()?;
                 return Ok(draft);
             }
@@ -68,6 +92,12 @@ impl Draft {
     /// What the draft looks like now: its own files over those of its parent.
     pub fn tree(&self) -> Tree {
         Tree::layered(std::iter::once(self.upper()).chain(self.parent.directories()).collect())
+    }
+
+    /// Says that a process of that user will run on the draft: what it makes is the user's. Only where owners are
+    /// recorded, this must be said; elsewhere the kernel sees to it.
+    pub fn made_by(&mut self, maker: Owner) {
+        self.maker = Some(maker);
     }
 
     /// Writes into the draft from outside a sandbox.
@@ -113,14 +143,42 @@ impl Draft {
         let upper = self.upper();
         let below = self.parent.tree();
         if diff_id.is_none() {
+            if let Some(maker) = self.maker.filter(|_| upper.owners() == Owners::Recorded) {
+                owners::give_to_maker(&upper, &below, maker)?;
+            }
             unchanged::remove_unchanged(&upper, &below)?;
         }
         let root_entry = unchanged::is_root_changed(&upper, &below)?;
         let layer = LayerId(self.id);
         store::make_private_directory(&self.store.layer_home(layer))?;
         let target = self.store.layer_directory(layer);
-        std::fs::rename(upper.path(), &target).attempt("put in place", &target)?;
+        let (from, to) = (Links::beside(upper.path()), Links::beside(target.path()));
+        match std::fs::rename(from.file(), to.file()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(error).attempt("put in place", to.file());
+            }
+            _ => {}
+        }
+        std::fs::rename(upper.path(), target.path()).attempt("put in place", target.path())?;
         Ok(LayerRow { root_entry, diff_id, canonical: diff_id.is_none(), size: None })
+    }
+
+    /// What whoever runs a process on the draft has to know and to do, where owners are recorded; `None` where the
+    /// kernel sees to them.
+    pub fn owner_records(&self) -> Result<Option<OwnerRecords>, StoreError> {
+        if self.store.privileges().owners == Owners::Exact {
+            return Ok(None);
+        }
+        let mut links = Vec::new();
+        for layer in self.parent.directories() {
+            for (path, owner) in
+                Links::beside(layer.path()).all().attempt("read the links of", layer.path())?
+            {
+                let found = layer.status(&path).attempt("look up", layer.host_path(&path))?;
+                links.extend(found.map(|status| (status.stx_ino, owner)));
+            }
+        }
+        Ok(Some(OwnerRecords { given: self.directory.join(GIVEN), links }))
     }
 
     fn make_directories(&self) -> Result<(), StoreError> {
@@ -141,7 +199,11 @@ impl Draft {
     }
 
     fn upper(&self) -> ConfinedDirectory {
-        ConfinedDirectory::new(self.directory.join("fs"))
+        self.layer_directory("fs")
+    }
+
+    fn layer_directory(&self, name: &str) -> ConfinedDirectory {
+        ConfinedDirectory::layer(self.directory.join(name), self.store.privileges().owners)
     }
 }
 

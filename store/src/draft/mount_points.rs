@@ -16,7 +16,6 @@ use std::path::PathBuf;
 use image::ImagePath;
 
 use super::Draft;
-use crate::confined::ConfinedDirectory;
 use crate::editor::Editor;
 use crate::error::{Attempt, StoreError};
 use crate::metadata::{Attributes, Timestamp};
@@ -58,7 +57,7 @@ impl Draft {
     /// The directories to mount, with all mount points in existence. To be called before anything else is
     /// mounted or run on the draft; a second call starts the mount points afresh.
     pub fn stack(&self, mount_points: &[MountPoint]) -> Result<Stack, StoreError> {
-        let extra = ConfinedDirectory::new(self.directory.join("mountpoints"));
+        let extra = self.layer_directory("mountpoints");
         crate::store::remove(extra.path())?;
         std::fs::create_dir(extra.path()).attempt("make", extra.path())?;
         self.copy_root_attributes(&extra)?;

@@ -27,12 +27,12 @@ use std::sync::Arc;
 
 use image::ImagePath;
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid};
-use rustix::io::Errno;
 
 use crate::confined::ConfinedDirectory;
 use crate::error::{Attempt, StoreError};
 use crate::metadata::{Attributes, Inode, Kind, Timestamp};
-use crate::overlay::{Owners, Privileges};
+use crate::overlay::Privileges;
+use crate::owners::{Links, Owner, Owners, Record, is_attributed};
 use crate::path::TreePath;
 use crate::tree::{Entry, Tree, observe, resolve};
 use crate::xattrs::{self, Xattrs};
@@ -45,6 +45,8 @@ pub struct Editor<'draft> {
     /// The upper (layer 0) over what lies below.
     view: Tree,
     privileges: Privileges,
+    /// Owners of what can hold no attribute in the upper, where owners are recorded.
+    links: Links,
     /// The directory that was written to last: consecutive entries usually share it.
     last_place: Option<Arc<Place>>,
     /// The modification times that directories of the upper shall have in the end.
@@ -81,6 +83,7 @@ impl Editor<'_> {
     ) -> Self {
         let view = Tree::layered(std::iter::once(upper.clone()).chain(below).collect());
         Self {
+            links: Links::beside(upper.path()),
             upper,
             view,
             privileges,
@@ -218,11 +221,27 @@ impl Editor<'_> {
             Kind::Fifo => (FileType::Fifo, 0),
             Kind::File | Kind::Directory | Kind::Symlink(_) | Kind::Socket => return Ok(()),
         };
+        if self.privileges.owners == Owners::Recorded && file_type != FileType::Fifo {
+            return self.recorded_device(path, kind, attributes);
+        }
         let (place, name) = self.vacate(path)?;
         let host_path = place.host_path.join(name);
         rustix::fs::mknodat(&place.directory, name, file_type, Mode::from_raw_mode(0o600), device)
             .attempt("make", &host_path)?;
         self.complete_by_name(path, attributes)
+    }
+
+    fn recorded_device(
+        &mut self,
+        path: &TreePath,
+        kind: &Kind,
+        attributes: &Attributes,
+    ) -> Result<(), StoreError> {
+        let (file, host_path) = self.create_file(path)?;
+        let record = Record { owner: attributes.into(), device: Some(kind.clone()) };
+        self.complete(&file, attributes, &Xattrs::new())
+            .and_then(|()| record.set(&file))
+            .attempt("set the attributes of", &host_path)
     }
 
     /// Gives a file a second name, in place of anything but a directory. A file that exists only below is
@@ -236,8 +255,17 @@ impl Editor<'_> {
         let source =
             self.upper.open_directory(&source_parent).attempt("open", self.upper.host_path(&existing))?;
         let (place, name) = self.vacate(path)?;
+        let host_path = place.host_path.join(name);
         rustix::fs::linkat(source, source_name, &place.directory, name, AtFlags::empty())
-            .attempt("link", place.host_path.join(name))
+            .attempt("link", &host_path)?;
+        // What is recorded by path holds for one name only.
+        match self.entry(&existing)? {
+            Some(file) if self.privileges.owners == Owners::Recorded && !is_attributed(file.kind()) => {
+                let owner = Owner::from(&file.attributes());
+                self.links.set(&place.path.join(name), owner).attempt("record the owner of", host_path)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Sets mode, owner and modification time of what exists; a file that exists only below is copied up.
@@ -363,8 +391,7 @@ impl Editor<'_> {
     /// Owner, extended attributes, mode and time of a written file. The order matters: a change of owner drops
     /// file capabilities and set-id bits, everything touches the time.
     fn complete(&self, file: impl AsFd, attributes: &Attributes, xattrs: &Xattrs) -> io::Result<()> {
-        let (uid, gid) = owner(attributes);
-        self.set_owner(rustix::fs::fchown(&file, uid, gid))?;
+        self.set_owner(&file, attributes)?;
         self.set_file_xattrs(&file, xattrs)?;
         rustix::fs::fchmod(&file, Mode::from_raw_mode(attributes.mode))?;
         rustix::fs::futimens(&file, &times(attributes.mtime))?;
@@ -381,9 +408,11 @@ impl Editor<'_> {
                 return Err(io::ErrorKind::NotFound.into());
             };
             // Even a change of owner that changes nothing drops a file's capabilities.
-            if (status.attributes.uid, status.attributes.gid) != (attributes.uid, attributes.gid) {
+            if self.privileges.owners == Owners::Recorded {
+                self.record_by_name(&place, name, &kind, attributes)?;
+            } else if (status.attributes.uid, status.attributes.gid) != (attributes.uid, attributes.gid) {
                 let (uid, gid) = owner(attributes);
-                self.set_owner(rustix::fs::chownat(directory, name, uid, gid, flags))?;
+                rustix::fs::chownat(directory, name, uid, gid, flags)?;
             }
             if !matches!(kind, Kind::Symlink(_)) {
                 let mode = Mode::from_raw_mode(attributes.mode);
@@ -396,8 +425,7 @@ impl Editor<'_> {
     }
 
     fn set_owner_and_mode(&self, directory: &OwnedFd, attributes: &Attributes) -> io::Result<()> {
-        let (uid, gid) = owner(attributes);
-        self.set_owner(rustix::fs::fchown(directory, uid, gid))?;
+        self.set_owner(directory, attributes)?;
         rustix::fs::fchmod(directory, Mode::from_raw_mode(attributes.mode))?;
         Ok(())
     }
@@ -406,7 +434,7 @@ impl Editor<'_> {
     fn set_file_xattrs(&self, file: impl AsFd, xattrs: &Xattrs) -> io::Result<()> {
         match xattrs::set(file, xattrs) {
             Err(error)
-                if self.privileges.owners == Owners::SingleUser
+                if self.privileges.owners == Owners::Recorded
                     && error.kind() == io::ErrorKind::PermissionDenied =>
             {
                 Ok(())
@@ -415,12 +443,32 @@ impl Editor<'_> {
         }
     }
 
-    /// Takes the result of a change of owner. Where only one user exists, files belong to that user.
-    fn set_owner(&self, chown: rustix::io::Result<()>) -> io::Result<()> {
-        match chown {
-            Err(Errno::PERM | Errno::INVAL) if self.privileges.owners == Owners::SingleUser => Ok(()),
-            other => Ok(other?),
+    /// Gives an open file or directory to its owner.
+    fn set_owner(&self, file: impl AsFd, attributes: &Attributes) -> io::Result<()> {
+        match self.privileges.owners {
+            Owners::Exact => {
+                let (uid, gid) = owner(attributes);
+                Ok(rustix::fs::fchown(file, uid, gid)?)
+            }
+            Owners::Recorded => Record::from(Owner::from(attributes)).set(file),
         }
+    }
+
+    /// Records the owner of what lies in a directory of the upper.
+    fn record_by_name(
+        &self,
+        place: &Place,
+        name: &OsStr,
+        kind: &Kind,
+        attributes: &Attributes,
+    ) -> io::Result<()> {
+        let owner = Owner::from(attributes);
+        if !is_attributed(kind) {
+            return self.links.set(&place.path.join(name), owner);
+        }
+        let directory = &place.directory;
+        let device = Record::of_name(directory, Path::new(name))?.and_then(|record| record.device);
+        Record { owner, device }.set_in(directory, Path::new(name))
     }
 }
 

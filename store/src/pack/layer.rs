@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
 use super::archive::{ArchiveEntry, ArchiveWriter, Body};
 use crate::confined::ConfinedDirectory;
@@ -11,7 +10,8 @@ use crate::error::{Attempt, StoreError};
 use crate::metadata::{Attributes, Inode, Kind, Status, Timestamp};
 use crate::overlay;
 use crate::path::TreePath;
-use crate::tree::{Tree, names, observe};
+use crate::tree::layers::Layers;
+use crate::tree::{Tree, names};
 use crate::xattrs::{self, Xattrs};
 
 /// Whiteouts carry nothing but their name.
@@ -29,13 +29,18 @@ pub(super) enum Times {
 
 /// Writes the archive of one layer directory.
 pub(super) fn write(
-    directory: &Path,
+    layer: &ConfinedDirectory,
     root_entry: bool,
     times: Times,
     out: impl Write,
 ) -> Result<(), StoreError> {
-    let layer = ConfinedDirectory::new(directory.to_owned());
-    let mut packer = Packer { layer, archive: ArchiveWriter::new(out), links: HashMap::new(), times };
+    let mut packer = Packer {
+        layer: layer.clone(),
+        view: Layers::new(vec![layer.clone()]),
+        archive: ArchiveWriter::new(out),
+        links: HashMap::new(),
+        times,
+    };
     packer.directory(&TreePath::root(), root_entry)?;
     packer.finish()
 }
@@ -89,8 +94,8 @@ fn write_tree<W: Write>(
 }
 
 /// Bytes of the regular files in a layer directory; those with several names count once.
-pub(super) fn size(directory: &Path) -> Result<u64, StoreError> {
-    let tree = Tree::layered(vec![ConfinedDirectory::new(directory.to_owned())]);
+pub(super) fn size(directory: &ConfinedDirectory) -> Result<u64, StoreError> {
+    let tree = Tree::layered(vec![directory.clone()]);
     let mut counted = std::collections::HashSet::new();
     let mut size = 0;
     for entry in tree.walk(&tree.root()?) {
@@ -105,6 +110,8 @@ pub(super) fn size(directory: &Path) -> Result<u64, StoreError> {
 
 struct Packer<W> {
     layer: ConfinedDirectory,
+    /// The layer alone, for looking at names.
+    view: Layers,
     archive: ArchiveWriter<W>,
     /// First path of each file with several names.
     links: HashMap<Inode, TreePath>,
@@ -122,7 +129,7 @@ impl<W: Write> Packer<W> {
         let host_path = self.layer.host_path(path);
         let place = self.layer.open_directory(path).attempt("open", &host_path)?;
         if with_entry {
-            let found = observe(&place, Path::new(".")).attempt("look up", &host_path)?;
+            let found = self.view.observe_directory(0, &place, path)?;
             let Some((status, _)) = found else { return Err(StoreError::NotFound(path.clone())) };
             let xattrs = self.xattrs(&place, path)?;
             self.entry(path, Body::Directory, status.attributes, &xattrs)?;
@@ -133,7 +140,7 @@ impl<W: Write> Packer<W> {
         let mut names = names(&place).attempt("list", &host_path)?;
         names.sort();
         for name in names {
-            let found = observe(&place, Path::new(&name)).attempt("look up", host_path.join(&name))?;
+            let found = self.view.observe(0, &place, path, &name)?;
             let Some((status, kind)) = found else { continue };
             let child = path.join(&name);
             if status.is_whiteout() {

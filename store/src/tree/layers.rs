@@ -6,25 +6,30 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use rustix::fs::FileType;
+use rustix::fs::{FileType, OFlags};
 
-use crate::confined::ConfinedDirectory;
+use crate::confined::{ConfinedDirectory, is_absent};
 use crate::error::{Attempt, StoreError};
 use crate::metadata::{Attributes, Device, Inode, Kind, Status, Timestamp};
 use crate::overlay;
+use crate::owners::{Links, Owner, Owners, Record, is_attributed};
 use crate::path::TreePath;
-use crate::tree::{Node, names, observe, observe_in};
+use crate::tree::{Node, names, observe};
 
 /// A stack of layer directories, top first.
 #[derive(Debug)]
 pub(crate) struct Layers {
     directories: Vec<ConfinedDirectory>,
+    /// What their files cannot say of owners, directory by directory.
+    links: Vec<Links>,
     /// The layers that show at the root: all of them, down to the first that hides the rest. Every path starts
     /// here, so it is looked up once.
-    root_layers: OnceLock<Vec<usize>>,
+    at_root: OnceLock<Vec<usize>>,
 }
 
 /// A name while it is being merged from the top down.
@@ -60,7 +65,8 @@ impl Merging {
 
 impl Layers {
     pub(crate) fn new(directories: Vec<ConfinedDirectory>) -> Self {
-        Self { directories, root_layers: OnceLock::new() }
+        let links = directories.iter().map(|directory| Links::beside(directory.path())).collect();
+        Self { directories, links, at_root: OnceLock::new() }
     }
 
     /// The same stack, with nothing remembered.
@@ -76,16 +82,18 @@ impl Layers {
     pub(crate) fn root(&self) -> Result<Node, StoreError> {
         let root = TreePath::root();
         let Some(top) = self.directories.first() else { return Ok(scratch_root()) };
-        if self.root_layers.get().is_none() {
+        if self.at_root.get().is_none() {
             // Another thread may be first; it finds the same.
-            let _ = self.root_layers.set(self.find_root_layers()?);
+            let _ = self.at_root.set(self.find_layers_at_root()?);
         }
-        let layers = self.root_layers.get().cloned().unwrap_or_default();
-        let status = top.status(&root).attempt("open", top.path())?.ok_or(StoreError::NotFound(root))?;
-        Ok(Node { kind: Kind::Directory, status: Status::from(&status), layers })
+        let layers = self.at_root.get().cloned().unwrap_or_default();
+        let place = top.open(&root, OFlags::PATH | OFlags::DIRECTORY).attempt("open", top.path())?;
+        let found = self.observe_directory(0, place, &root)?;
+        let (status, kind) = found.ok_or(StoreError::NotFound(root))?;
+        Ok(Node { kind, status, layers })
     }
 
-    fn find_root_layers(&self) -> Result<Vec<usize>, StoreError> {
+    fn find_layers_at_root(&self) -> Result<Vec<usize>, StoreError> {
         let mut layers = Vec::new();
         for layer in 0..self.directories.len() {
             layers.push(layer);
@@ -106,7 +114,11 @@ impl Layers {
         let mut merging = Merging::default();
         for (position, &layer) in layers.iter().enumerate() {
             let Some(directory) = self.directories.get(layer) else { continue };
-            let Some(observed) = observe_in(directory, parent, name)? else { continue };
+            let place = match directory.open(parent, OFlags::PATH | OFlags::DIRECTORY) {
+                Err(error) if is_absent(&error) => continue,
+                place => place.attempt("look up", directory.host_path(parent).join(name))?,
+            };
+            let Some(observed) = self.observe(layer, place, parent, name)? else { continue };
             let is_last = position + 1 == layers.len();
             merging.add(layer, observed, || Ok(!is_last && self.is_opaque(layer, &parent.join(name))?))?;
             if merging.closed {
@@ -132,8 +144,7 @@ impl Layers {
                 if merging.closed {
                     continue;
                 }
-                let observed = observe(&place, Path::new(&name))
-                    .attempt("look up", directory.host_path(parent).join(&name))?;
+                let observed = self.observe(layer, &place, parent, &name)?;
                 if let Some(observed) = observed {
                     merging.add(layer, observed, || {
                         Ok(!is_last && self.is_opaque(layer, &parent.join(&name))?)
@@ -142,6 +153,50 @@ impl Layers {
             }
         }
         Ok(merged.into_iter().filter_map(|(name, merging)| Some((name, merging.found?))).collect())
+    }
+
+    /// Looks at one name in an open directory of a layer; `None` when there is nothing.
+    pub(crate) fn observe(
+        &self,
+        layer: usize,
+        place: impl AsFd,
+        parent: &TreePath,
+        name: &OsStr,
+    ) -> Result<Option<(Status, Kind)>, StoreError> {
+        self.observe_truly(layer, place, &parent.join(name), Path::new(name))
+    }
+
+    /// The same of the open directory itself.
+    pub(crate) fn observe_directory(
+        &self,
+        layer: usize,
+        place: impl AsFd,
+        path: &TreePath,
+    ) -> Result<Option<(Status, Kind)>, StoreError> {
+        self.observe_truly(layer, place, path, Path::new("."))
+    }
+
+    fn observe_truly(
+        &self,
+        layer: usize,
+        place: impl AsFd,
+        path: &TreePath,
+        name: &Path,
+    ) -> Result<Option<(Status, Kind)>, StoreError> {
+        let Some(directory) = self.directories.get(layer) else { return Ok(None) };
+        let look = || -> io::Result<Option<(Status, Kind)>> {
+            let Some((mut status, mut kind)) = observe(&place, name)? else { return Ok(None) };
+            if directory.owners() == Owners::Recorded && !status.is_whiteout() {
+                if is_attributed(&kind) {
+                    let record = Record::of_name(&place, name)?;
+                    record.unwrap_or_else(|| Owner::default().into()).apply(&mut status, &mut kind);
+                } else if let Some(links) = self.links.get(layer) {
+                    Record::from(links.owner(path)?).apply(&mut status, &mut kind);
+                }
+            }
+            Ok(Some((status, kind)))
+        };
+        look().attempt("look up", directory.host_path(path))
     }
 
     fn is_opaque(&self, layer: usize, path: &TreePath) -> Result<bool, StoreError> {

@@ -12,5 +12,6 @@ mod images;
 mod kept;
 mod killed;
 mod overlayfs;
+mod owners;
 mod snapshots;
 mod trees;
