@@ -51,6 +51,12 @@ pub(crate) enum Role {
     Stderr,
     /// The master side of the command's terminal.
     Terminal,
+    /// A network namespace.
+    Network,
+    /// A socket to which questions about names come as datagrams.
+    Datagrams,
+    /// A socket to which connections with questions about names come.
+    Connections,
 }
 
 /// The descriptors that came with a message.

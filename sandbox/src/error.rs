@@ -134,6 +134,8 @@ impl fmt::Display for IdKind {
 pub enum Stage {
     /// Receiving and decoding the specification.
     ReadSpec,
+    /// Entering the network namespace that the caller has chosen.
+    Network,
     /// Creating the namespaces together with the init process.
     Namespaces,
     /// Cutting mount propagation between the host and the new mount namespace.
@@ -180,6 +182,7 @@ impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ReadSpec => "read the specification from",
+            Self::Network => "enter the network",
             Self::Namespaces => "create the namespaces",
             Self::Propagation => "stop mount propagation at",
             Self::Root => "mount the root file system from",

@@ -26,18 +26,24 @@ use rustix::thread::UnshareFlags;
 
 use crate::channel::{Attached, Channel, Order, Received, Reply, Role};
 use crate::error::{Failure, Stage};
+use crate::network;
 use crate::supervisor;
 use crate::sys::{self, Forked};
 
 /// First argument of the re-executed server.
 pub(crate) const SERVER_ARGUMENT: &str = "__sandbox";
 
-/// First call in `main`: where this process was re-executed as the server, it never returns.
-#[expect(clippy::exit, reason = "the server is a process of its own and ends here")]
+/// First call in `main`: where this process was re-executed as the server, or as the
+/// [network helper](crate::network), it never returns.
+#[expect(clippy::exit, reason = "both are processes of their own and end here")]
 pub fn init() {
-    if std::env::args_os().nth(1).is_some_and(|argument| argument == SERVER_ARGUMENT) {
-        std::process::exit(i32::from(serve().is_err()));
-    }
+    let Some(argument) = std::env::args_os().nth(1) else { return };
+    let served = match argument.to_str() {
+        Some(SERVER_ARGUMENT) => serve(),
+        Some(network::ARGUMENT) => network::serve(),
+        _ => return,
+    };
+    std::process::exit(i32::from(served.is_err()));
 }
 
 /// A supervisor, as the server knows it.

@@ -21,7 +21,7 @@ use crate::cgroup::Incidents;
 use crate::channel::{Attached, Channel, Order, Received, Reply, Request, Role};
 use crate::error::SandboxError;
 use crate::server::SERVER_ARGUMENT;
-use crate::spec::Spec;
+use crate::spec::{Network, Spec};
 
 /// Starts sandboxed processes by way of a helper executable. Clones share one server process, which ends with
 /// the last of them and of their [`Running`] processes.
@@ -110,16 +110,20 @@ impl Sandbox {
         ];
         let [stdin, stdout, stderr] = streams.map(|stream| stream.map_err(failed("open streams for")));
         let (stdin, stdout, stderr) = (stdin?, stdout?, stderr?);
-        let spec = memory_file(spec).map_err(failed("encode the specification for"))?;
+        let encoded = memory_file(spec).map_err(failed("encode the specification for"))?;
 
         let (channel, theirs) = Channel::pair().map_err(failed("open a channel to"))?;
-        let server = self.order(&[
+        let mut attached = vec![
             (Role::Conversation, theirs.as_fd()),
-            (Role::Spec, spec.as_fd()),
+            (Role::Spec, encoded.as_fd()),
             (Role::Stdin, stdin.as_fd()),
             (Role::Stdout, stdout.as_fd()),
             (Role::Stderr, stderr.as_fd()),
-        ])?;
+        ];
+        if let Network::Isolated(namespace) = &spec.network {
+            attached.push((Role::Network, namespace.as_fd()));
+        }
+        let server = self.order(&attached)?;
         // Only the supervisor and the server have it now, so the conversation ends with them.
         drop(theirs);
         let channel = Arc::new(channel);

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::capability::CapabilitySet;
 use crate::cgroup::Cgroup;
+use crate::network::NetworkNamespace;
 use crate::rlimit::Rlimit;
 use crate::wire;
 
@@ -209,12 +210,40 @@ impl Process {
 }
 
 /// Which network the process sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "NetworkOfInit", into = "NetworkOfInit")]
 pub enum Network {
     /// The caller's network namespace.
     Host,
     /// A namespace with nothing but a loopback interface, which is up.
     None,
+    /// This namespace; see [`Networks`](crate::Networks).
+    Isolated(NetworkNamespace),
+}
+
+/// The same for init, whose supervisor has entered the namespace: its descriptor travels beside the spec.
+#[derive(Serialize, Deserialize)]
+enum NetworkOfInit {
+    Inherited,
+    None,
+}
+
+impl From<Network> for NetworkOfInit {
+    fn from(network: Network) -> Self {
+        match network {
+            Network::Host | Network::Isolated(_) => Self::Inherited,
+            Network::None => Self::None,
+        }
+    }
+}
+
+impl From<NetworkOfInit> for Network {
+    fn from(network: NetworkOfInit) -> Self {
+        match network {
+            NetworkOfInit::Inherited => Self::Host,
+            NetworkOfInit::None => Self::None,
+        }
+    }
 }
 
 /// Which system calls the process may use.

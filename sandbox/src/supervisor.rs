@@ -17,7 +17,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions};
-use rustix::thread::UnshareFlags;
+use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 
 use crate::cgroup::{Group, Incidents, Watch};
 use crate::channel::{Attached, Channel, Permission, Received, Reply, Report, Request, Role};
@@ -88,6 +88,10 @@ fn start(mut attached: Attached) -> Result<(Init, Resources, Option<OwnedFd>), F
     let spec = read_spec(take(Role::Spec)?).at(Stage::ReadSpec, "the caller")?;
     let streams =
         Streams { stdin: take(Role::Stdin)?, stdout: take(Role::Stdout)?, stderr: take(Role::Stderr)? };
+    if let Some(network) = attached.take(Role::Network) {
+        move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))
+            .at(Stage::Network, "of the process")?;
+    }
     let (ours, theirs) = Channel::pair().at(Stage::Supervise, "init")?;
     let resources = Resources::prepare(&spec)?;
     let unified = resources.group.as_ref().and_then(Group::unified);

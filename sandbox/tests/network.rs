@@ -1,0 +1,320 @@
+//! Real processes in real isolated networks.
+//!
+//! Each test has a machine of its own: its network has the loopback link and an address on it that others can
+//! reach, and whatever is left there later was left by the test. This program is its own helper and keeper; what
+//! runs in the machine is this program as well, with a word that says what to do.
+#![expect(clippy::unwrap_used, reason = "a test that meets an error ends there")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is a test harness")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, PipeReader, Read, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio as ProcessStdio};
+use std::thread;
+
+use rustix::process::{Signal, kill_process};
+use sandbox::{
+    CapabilitySet, Exit, Network, Networks, Overlay, Process, Running, Sandbox, Spec, Stdio, Stream,
+};
+use testkit::machine::Machine;
+
+/// An address of the machine that is no loopback address.
+const ADDRESS: &str = "203.0.113.7";
+/// The port of servers.
+const PORT: u16 = 7000;
+
+// What this program does in the machine.
+const STEP: &str = "step";
+const PAIR: &str = "pair";
+const KEEP: &str = "keep";
+const SERVER: &str = "server";
+
+/// A root with busybox.
+struct Root(tempfile::TempDir);
+
+impl Root {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["base/bin", "base/dev", "base/proc", "base/sys", "base/tmp", "upper", "work"] {
+            fs::create_dir_all(directory.path().join(name)).unwrap();
+        }
+        fs::copy("/bin/busybox", directory.path().join("base/bin/busybox")).unwrap();
+        for applet in ["sh", "echo", "cat", "ls", "nc", "ip", "sleep", "grep", "true"] {
+            symlink("busybox", directory.path().join("base/bin").join(applet)).unwrap();
+        }
+        Self(directory)
+    }
+
+    /// Starts a script in this network; gives its output to be read.
+    fn start(&self, network: Network, script: &str) -> (Running, PipeReader) {
+        let path = |name: &str| self.0.path().join(name);
+        let overlay = Overlay { lowers: vec![path("base")], upper: path("upper"), work: path("work") };
+        let mut process = Process::new(["/bin/sh", "-c", script]);
+        process.env.push(("PATH".into(), "/bin".into()));
+        // What keeps steps apart must not be that they may not change their own network.
+        process.capabilities = CapabilitySet::ALL;
+        let mut spec = Spec::new(overlay, process);
+        spec.network = network;
+        let (reader, writer) = std::io::pipe().unwrap();
+        let stdio =
+            Stdio { stdout: Stream::Descriptor(writer.into()), stderr: Stream::Inherit, ..Stdio::default() };
+        (Sandbox::new(PathBuf::from("/proc/self/exe")).spawn(&spec, stdio).unwrap(), reader)
+    }
+
+    /// Runs a script in this network to its end, and gives what it wrote.
+    fn run(&self, network: Network, script: &str) -> String {
+        let (mut running, mut reader) = self.start(network, script);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(running.wait().unwrap(), Exit::Code(0), "{text}");
+        text
+    }
+}
+
+fn networks() -> Networks {
+    Networks::new(PathBuf::from("/proc/self/exe"))
+}
+
+fn isolated(networks: &Networks) -> Network {
+    Network::Isolated(networks.isolated().unwrap_or_else(|reason| panic!("{reason}")).namespace)
+}
+
+/// In the machine: runs a script in an isolated network.
+fn be_a_step(script: &str) {
+    print!("{}", Root::new().run(isolated(&networks()), script));
+}
+
+/// In the machine: runs a script while another one, which has written a line, goes on.
+fn be_a_pair(first: &str, second: &str) {
+    let (networks, roots) = (networks(), [Root::new(), Root::new()]);
+    let (_running, reader) = roots[0].start(isolated(&networks), first);
+    let mut line = String::new();
+    BufReader::new(reader).read_line(&mut line).unwrap();
+    print!("{line}{}", roots[1].run(isolated(&networks), second));
+}
+
+/// In the machine: gives a line to whoever connects to this address.
+fn be_a_server(address: &str, line: &str) {
+    let listener = TcpListener::bind((address, PORT)).unwrap();
+    println!("listening");
+    for connection in listener.incoming() {
+        writeln!(connection.unwrap(), "{line}").unwrap();
+    }
+}
+
+/// In the machine: takes a network for every line of input, and tells when it has it.
+fn keep_networks() {
+    let networks = networks();
+    let mut kept = Vec::new();
+    for line in std::io::stdin().lines() {
+        line.unwrap();
+        kept.push(isolated(&networks));
+        println!("{}", kept.len());
+    }
+}
+
+/// A machine with an address; none, said on stderr, where there can be none.
+fn machine() -> Option<Machine> {
+    let machine = Machine::start()?;
+    let mut command = Command::new("/bin/busybox");
+    command.args(["ip", "address", "add", &format!("{ADDRESS}/32"), "dev", "lo"]);
+    let output = machine.output(&mut machine.command(&command)).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(machine)
+}
+
+fn own_program(words: &[&str]) -> Command {
+    let mut command = Command::new(fs::read_link("/proc/self/exe").unwrap());
+    command.args(words).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    command
+}
+
+/// Runs this program in the machine to its end.
+#[track_caller]
+fn output(machine: &Machine, words: &[&str]) -> String {
+    let output = machine.output(&mut machine.command(&own_program(words))).unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+#[track_caller]
+fn assert_nothing_left(machine: &Machine) {
+    assert_eq!(machine.leftovers_at_last().unwrap(), Vec::<String>::new());
+}
+
+/// A server in the machine; killed when dropped.
+struct Server(Child);
+
+impl Server {
+    fn start(machine: &Machine, address: &str, line: &str) -> Self {
+        let mut command = machine.command(&own_program(&[SERVER, address, line]));
+        let mut child = machine.spawn(command.stdout(ProcessStdio::piped())).unwrap();
+        let mut said = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
+        assert_eq!(said, "listening\n");
+        Self(child)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+fn a_step_has_a_network_of_its_own() {
+    let Some(machine) = machine() else { return };
+    let script =
+        "ls /sys/class/net; ip route | grep -c default; ip address show eth0 | grep -c 'inet 10.239.0'";
+    assert_eq!(output(&machine, &[STEP, script]), "eth0\nlo\n1\n1\n");
+    assert_nothing_left(&machine);
+}
+
+fn steps_share_no_ports_and_do_not_reach_each_other() {
+    let Some(machine) = machine() else { return };
+    // The second one asks at the address of the first one, then by way of the gateway, and then holds the same
+    // port, where it reaches itself.
+    let listen =
+        "nc -ll -p 7000 -e echo $NAME & until nc 127.0.0.1 7000 < /dev/null 2> /dev/null; do :; done";
+    let first = format!("NAME=first; {listen}; exec cat /dev/zero > /dev/null");
+    let ask = "nc -w 1 10.239.0.2 7000 < /dev/null 2> /dev/null || echo unreachable";
+    let second = format!("{ask}; ip route add 10.239.0.2 via 10.239.0.1; {ask}; NAME=second; {listen}");
+    let expected = "first\nunreachable\nunreachable\nsecond\n";
+    assert_eq!(output(&machine, &[PAIR, &first, &second]), expected);
+    assert_nothing_left(&machine);
+}
+
+fn the_loopback_addresses_of_the_machine_are_out_of_reach() {
+    let Some(machine) = machine() else { return };
+    let _server = Server::start(&machine, "127.0.0.1", "secret");
+    let script =
+        "for host in 127.0.0.1 10.239.0.1; do nc -w 1 $host 7000 < /dev/null 2> /dev/null || echo no; done";
+    assert_eq!(output(&machine, &[STEP, script]), "no\nno\n");
+}
+
+fn killing_the_keeper_leaves_nothing_and_the_next_network_has_another() {
+    let Some(machine) = machine() else { return };
+    let mut command = machine.command(&own_program(&[KEEP]));
+    command.stdin(ProcessStdio::piped()).stdout(ProcessStdio::piped());
+    let mut child = machine.spawn(&mut command).unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = || {
+        input.write_all(b"\n").unwrap();
+        lines.next().unwrap().unwrap()
+    };
+    assert_eq!(next(), "1");
+    let table = |line: &String| line.starts_with("table builder-");
+    assert_eq!(machine.leftovers().unwrap().iter().filter(|line| table(line)).count(), 1);
+    let keeper = machine.process_with("__network").unwrap().unwrap();
+    kill_process(keeper, Signal::KILL).unwrap();
+    assert_eq!(next(), "2");
+    assert_ne!(machine.process_with("__network").unwrap(), Some(keeper));
+    drop(input);
+    assert!(child.wait().unwrap().success());
+    assert_nothing_left(&machine);
+}
+
+fn killing_the_builder_leaves_nothing() {
+    let Some(machine) = machine() else { return };
+    let mut command = machine.command(&own_program(&[KEEP]));
+    command.stdin(ProcessStdio::piped()).stdout(ProcessStdio::piped());
+    let mut child = machine.spawn(&mut command).unwrap();
+    child.stdin.as_mut().unwrap().write_all(b"\n\n\n").unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    while lines.next().unwrap().unwrap() != "3" {}
+    let left = machine.leftovers().unwrap();
+    assert!(left.iter().any(|line| line == "interface builder0"), "{left:?}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_nothing_left(&machine);
+}
+
+fn builders_at_the_same_time_do_not_meet() {
+    let Some(machine) = machine() else { return };
+    thread::scope(|scope| {
+        let runs = [0; 4].map(|_| scope.spawn(|| output(&machine, &[STEP, "ip route | grep -c default"])));
+        for run in runs {
+            assert_eq!(run.join().unwrap(), "1\n");
+        }
+    });
+    assert_nothing_left(&machine);
+}
+
+/// What a step sends arrives, and the answer comes back, at its first attempt.
+fn a_step_reaches_the_addresses_of_the_machine() {
+    let Some(machine) = machine() else { return };
+    let _server = Server::start(&machine, ADDRESS, "welcome");
+    let script = format!("nc -w 1 {ADDRESS} 7000 < /dev/null");
+    assert_eq!(output(&machine, &[STEP, &script]), "welcome\n");
+}
+
+type Test = (&'static str, fn());
+
+const TESTS: &[Test] = &[
+    ("a_step_has_a_network_of_its_own", a_step_has_a_network_of_its_own),
+    ("a_step_reaches_the_addresses_of_the_machine", a_step_reaches_the_addresses_of_the_machine),
+    ("steps_share_no_ports_and_do_not_reach_each_other", steps_share_no_ports_and_do_not_reach_each_other),
+    (
+        "the_loopback_addresses_of_the_machine_are_out_of_reach",
+        the_loopback_addresses_of_the_machine_are_out_of_reach,
+    ),
+    (
+        "killing_the_keeper_leaves_nothing_and_the_next_network_has_another",
+        killing_the_keeper_leaves_nothing_and_the_next_network_has_another,
+    ),
+    ("killing_the_builder_leaves_nothing", killing_the_builder_leaves_nothing),
+    ("builders_at_the_same_time_do_not_meet", builders_at_the_same_time_do_not_meet),
+];
+
+/// What the tests need of the machine and it does not have.
+fn missing() -> Option<&'static str> {
+    if !Path::new("/bin/busybox").exists() {
+        return Some("/bin/busybox is missing (package busybox-static)");
+    }
+    let is_root = fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+    (!is_root).then_some("these tests run as root")
+}
+
+/// As much of the test harness's interface as `cargo test` and nextest use.
+fn main() {
+    sandbox::init();
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        [STEP, script] => return be_a_step(script),
+        [PAIR, first, second] => return be_a_pair(first, second),
+        [SERVER, address, line] => return be_a_server(address, line),
+        [KEEP] => return keep_networks(),
+        _ => {}
+    }
+    if words.contains(&"--list") {
+        if !words.contains(&"--ignored") {
+            for (name, _) in TESTS {
+                println!("{name}: test");
+            }
+        }
+        return;
+    }
+    if let Some(missing) = missing() {
+        eprintln!("SKIPPED: network tests: {missing}");
+        return;
+    }
+    let exact = words.contains(&"--exact");
+    let filters: Vec<&str> = words.into_iter().filter(|word| !word.starts_with('-')).collect();
+    let chosen = |name: &str| {
+        filters.is_empty()
+            || filters.iter().any(|filter| if exact { *filter == name } else { name.contains(filter) })
+    };
+    let mut passed = 0;
+    for (name, test) in TESTS.iter().filter(|(name, _)| chosen(name)) {
+        test();
+        println!("test {name} ... ok");
+        passed += 1;
+    }
+    println!("\ntest result: ok. {passed} passed; 0 failed");
+}
