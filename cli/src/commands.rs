@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use engine::{Engine, EngineConfig, Identity};
+use engine::{Engine, EngineConfig, Identity, SnapshotterChoice};
 use image::{Platform, Reference, Timestamp};
 
 use crate::environment::Environment;
@@ -35,6 +35,10 @@ pub(crate) struct Arguments {
     /// builder in the user's data directory; environment: BUILDER_ROOT]
     #[arg(long, global = true, value_name = "DIR")]
     root: Option<PathBuf>,
+    /// How steps get to see their files: "overlay", "copy", or "auto" for overlays where they can be mounted
+    /// [default: auto; environment: BUILDER_SNAPSHOTTER]
+    #[arg(long, global = true, value_name = "KIND")]
+    snapshotter: Option<String>,
     /// Write a log for developers to standard error
     #[arg(short = 'D', long, global = true)]
     debug: bool,
@@ -77,7 +81,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Argumen
 fn is_run(arguments: &[OsString]) -> bool {
     let mut words = arguments.iter().skip(1);
     while let Some(word) = words.next() {
-        if word == "--root" {
+        if word == "--root" || word == "--snapshotter" {
             words.next();
         } else if !word.to_string_lossy().starts_with('-') {
             return word == "run";
@@ -91,7 +95,7 @@ pub(crate) fn run(arguments: Arguments, environment: &Environment) -> Result<Exi
     if arguments.debug {
         write_debug_log();
     }
-    let session = Session { environment, root: arguments.root };
+    let session = Session { environment, root: arguments.root, snapshotter: arguments.snapshotter };
     match arguments.command {
         Command::Build(arguments) => build::run(*arguments, &session),
         Command::Run(arguments) => run::run(&arguments, &session),
@@ -118,6 +122,7 @@ pub(crate) struct Session<'a> {
     /// The surroundings of the process.
     pub(crate) environment: &'a Environment,
     root: Option<PathBuf>,
+    snapshotter: Option<String>,
 }
 
 impl Session<'_> {
@@ -134,9 +139,23 @@ impl Session<'_> {
         let config = EngineConfig {
             root,
             helper: PathBuf::from("/proc/self/exe"),
+            snapshotter: self.snapshotter()?,
             docker_config: self.environment.docker_config(),
         };
         Engine::open(config).map_err(Failure::from_error)
+    }
+
+    /// What `--snapshotter` says, or `BUILDER_SNAPSHOTTER`.
+    fn snapshotter(&self) -> Result<SnapshotterChoice, Failure> {
+        let variable = || self.environment.variable("BUILDER_SNAPSHOTTER");
+        match self.snapshotter.as_deref().or_else(variable).unwrap_or("auto") {
+            "auto" | "" => Ok(SnapshotterChoice::Automatic),
+            "overlay" => Ok(SnapshotterChoice::Overlay),
+            "copy" => Ok(SnapshotterChoice::Copy),
+            other => {
+                Err(Failure::Usage(format!("unknown snapshotter {other:?}: it is auto, overlay or copy")))
+            }
+        }
     }
 
     /// The platform that a flag asks for, or else the environment, or else the machine's.

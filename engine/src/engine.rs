@@ -6,6 +6,7 @@ use std::sync::Arc;
 use cache::{Cache, CacheError};
 use executor::{Executor, ExecutorParts};
 use registry::{Anonymous, Client, ClientConfig, Credentials, DockerConfig, RegistryError, RetryPolicy};
+use runtime::{NoOverlays, Snapshotter, SnapshotterChoice};
 use sandbox::Sandbox;
 use store::{Store, StoreError};
 
@@ -17,6 +18,8 @@ pub struct EngineConfig {
     /// The executable that is started as the sandbox's helper: one whose `main` begins with
     /// [`sandbox_init`](crate::sandbox_init).
     pub helper: PathBuf,
+    /// Whether steps see overlays or copies.
+    pub snapshotter: SnapshotterChoice,
     /// The directory with Docker's `config.json`, for the credentials of registries.
     pub docker_config: Option<PathBuf>,
 }
@@ -45,6 +48,15 @@ pub enum OpenError {
         #[source]
         source: CacheError,
     },
+    /// The store cannot be used as the user chose.
+    #[error("cannot use overlays in {}", root.display())]
+    Snapshotter {
+        /// The store's directory.
+        root: PathBuf,
+        /// Why not.
+        #[source]
+        source: NoOverlays,
+    },
     /// The registry client could not be made.
     #[error("cannot set up the registry client")]
     Registry(#[from] RegistryError),
@@ -70,7 +82,7 @@ pub struct Engine {
 impl Engine {
     /// Opens the directory.
     pub fn open(config: EngineConfig) -> Result<Self, OpenError> {
-        let EngineConfig { root, helper, docker_config } = config;
+        let EngineConfig { root, helper, snapshotter, docker_config } = config;
         let store = Store::open(&root).map_err(|source| match source {
             StoreError::OtherOwners { .. } => OpenError::OtherOwners(source),
             source => OpenError::Store { root: root.clone(), source },
@@ -86,8 +98,14 @@ impl Engine {
             retries: RetryPolicy::default(),
         })?;
         let sandbox = Sandbox::new(helper);
-        let parts =
-            ExecutorParts { store: store.clone(), sandbox: sandbox.clone(), registry: registry.clone() };
+        let snapshotter = Snapshotter::new(snapshotter, &store)
+            .map_err(|source| OpenError::Snapshotter { root: root.clone(), source })?;
+        let parts = ExecutorParts {
+            store: store.clone(),
+            sandbox: sandbox.clone(),
+            snapshotter,
+            registry: registry.clone(),
+        };
         let executor = Executor::new(parts);
         Ok(Self { store, cache: Arc::new(cache), sandbox, registry, executor })
     }

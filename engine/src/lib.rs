@@ -53,7 +53,7 @@ pub use executor::{SecretSource, SecretValue};
 pub use graph::exec::Ulimit;
 pub use planner::options::is_proxy_variable;
 pub use runtime::command::Volume;
-pub use runtime::{Container, RunError as ContainerError, RunOptions};
+pub use runtime::{Container, RunError as ContainerError, RunOptions, SnapshotterChoice};
 pub use sandbox::rootless::{Identity, enter as enter_user_namespace};
 pub use sandbox::{Exit, Killer, Resource, SandboxError, Stdio, Stream as StdioStream};
 

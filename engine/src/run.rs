@@ -1,6 +1,6 @@
 //! `builder run`: a container of a local image in the foreground.
 
-use runtime::{Container, RunOptions};
+use runtime::{Container, RunOptions, Runner};
 use sandbox::Stdio;
 
 use crate::engine::Engine;
@@ -25,9 +25,11 @@ impl Engine {
 
     /// Starts a container of an image in the local store. The caller waits for it; dropping it kills
     /// its processes and deletes what they wrote.
-    pub fn run(&self, image: &str, options: &RunOptions, stdio: Stdio) -> Result<Container, RunError> {
+    pub fn run(&self, image: &str, options: &RunOptions, stdio: &Stdio) -> Result<Container, RunError> {
         let image = images::find(&self.store, image)?;
         let of_image = (&image.config.config, &image.root);
-        Ok(runtime::start(&self.store, &self.sandbox, of_image, options, stdio)?)
+        let snapshotter = self.executor.snapshotter();
+        let runner = Runner { store: &self.store, sandbox: &self.sandbox, snapshotter };
+        Ok(runner.start(of_image, options, stdio)?)
     }
 }

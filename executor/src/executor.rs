@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use image::{Descriptor, DiffId, Digest, Platform, Reference};
+use runtime::Snapshotter;
 use sandbox::Sandbox;
 use store::{Snapshot, Store};
 
@@ -12,12 +13,14 @@ use crate::source::error::SourceError;
 use crate::source::origins::{ImageOrigin, Place};
 
 /// What an executor is made of.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct ExecutorParts {
     /// Where trees and blobs are.
     pub store: Store,
     /// What runs processes.
     pub sandbox: Sandbox,
+    /// How they get to see their files.
+    pub snapshotter: Snapshotter,
     /// What speaks to registries.
     pub registry: registry::Client,
 }
@@ -89,6 +92,11 @@ impl Executor {
         }
         let client = source::http::client()?;
         Ok(self.http.get_or_init(|| client))
+    }
+
+    /// How processes get to see their files.
+    pub fn snapshotter(&self) -> &Snapshotter {
+        &self.shared.snapshotter
     }
 
     pub(crate) fn registry(&self) -> &registry::Client {

@@ -13,6 +13,7 @@ use store::{Draft, MountPoint, MountPointKind, Snapshot, Store, StoreError, Time
 
 use crate::command::{self, NoCommand, RunOptions, Volume};
 use crate::root;
+use crate::snapshotter::{Snapshotter, View};
 use crate::surroundings;
 use crate::user::{self, UserLookupError};
 
@@ -80,26 +81,44 @@ impl Container {
     }
 }
 
-/// Starts a container of an image.
-pub fn start(
-    store: &Store,
-    sandbox: &Sandbox,
-    (config, snapshot): (&ContainerConfig, &Snapshot),
-    options: &RunOptions,
-    stdio: Stdio,
-) -> Result<Container, RunError> {
-    let draft = store.draft(snapshot)?;
-    let arguments = command::arguments(config, options)?;
-    let spec = specify(&draft, config, options, &arguments)?;
-    let command = arguments.join(" ");
-    match sandbox.spawn(&spec, stdio) {
-        Ok(running) => Ok(Container { command, running, _draft: draft }),
-        Err(source) => Err(RunError::Sandbox { command, source }),
+/// What containers are run with.
+#[derive(Clone, Copy, Debug)]
+pub struct Runner<'a> {
+    /// Where their images are.
+    pub store: &'a Store,
+    /// What starts their processes.
+    pub sandbox: &'a Sandbox,
+    /// How they get to see their files.
+    pub snapshotter: &'a Snapshotter,
+}
+
+impl Runner<'_> {
+    /// Starts a container of an image.
+    pub fn start(
+        self,
+        (config, snapshot): (&ContainerConfig, &Snapshot),
+        options: &RunOptions,
+        stdio: &Stdio,
+    ) -> Result<Container, RunError> {
+        let arguments = command::arguments(config, options)?;
+        let command = arguments.join(" ");
+        let failed = |source| RunError::Sandbox { command: command.clone(), source };
+        loop {
+            let mut draft = self.store.draft(snapshot)?;
+            let view = self.snapshotter.view();
+            let spec = specify((&mut draft, view), config, options, &arguments)?;
+            let stdio = stdio.try_clone().map_err(failed)?;
+            match self.sandbox.spawn(&spec, stdio) {
+                Ok(running) => return Ok(Container { command, running, _draft: draft }),
+                Err(source) if self.snapshotter.falls_back(view, &source) => {}
+                Err(source) => return Err(failed(source)),
+            }
+        }
     }
 }
 
 fn specify(
-    draft: &Draft,
+    (draft, view): (&mut Draft, View),
     config: &ContainerConfig,
     options: &RunOptions,
     arguments: &[String],
@@ -130,9 +149,9 @@ fn specify(
     for volume in &options.volumes {
         mounts.push(mount_of(volume)?);
     }
-    let (overlay, targets) = root::overlay(draft, mounts.iter().map(|(point, _)| point.clone()))?;
+    let (root, targets) = root::show(draft, view, mounts.iter().map(|(point, _)| point.clone()))?;
 
-    let mut spec = Spec::new(overlay, process);
+    let mut spec = Spec::new(root, process);
     spec.mounts = targets.into_iter().zip(mounts).map(|(target, (_, kind))| Mount { target, kind }).collect();
     spec.hostname = hostname;
     spec.network = if options.without_network { Network::None } else { Network::Host };

@@ -12,6 +12,7 @@
 //! - [`command`]: what is run, with which variables: image config and options together
 //! - [`container`]: starting, and what a running container can be asked
 //! - [`root`]: a draft as the root of a process, for containers and build steps
+//! - [`snapshotter`]: whether that is an overlay or a copy
 //! - [`surroundings`]: `/etc/hosts` and its like, for containers and build steps
 //! - [`user`]: users looked up in an image's own files, for containers and build steps
 #![forbid(unsafe_code)]
@@ -19,8 +20,10 @@
 pub mod command;
 pub mod container;
 pub mod root;
+pub mod snapshotter;
 pub mod surroundings;
 pub mod user;
 
 pub use command::RunOptions;
-pub use container::{Container, RunError, start};
+pub use container::{Container, RunError, Runner};
+pub use snapshotter::{NoOverlays, Snapshotter, SnapshotterChoice};

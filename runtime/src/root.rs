@@ -1,24 +1,36 @@
-//! A draft as the root of a process: its overlay, its mount points, its working directory.
+//! A draft as the root of a process: its overlay or copy, its mount points, its working directory.
 
 use std::path::PathBuf;
 
 use image::ImagePath;
-use sandbox::Overlay;
-use store::{Attributes, Draft, MountPoint, MountPointKind, Stack, StoreError, Timestamp};
+use sandbox::{Overlay, Root};
+use store::{Attributes, Copied, Draft, MountPoint, MountPointKind, Stack, StoreError, Timestamp};
 
-/// The overlay that shows a draft to a process, and where the points are in it, links followed, in
-/// their order. The places where the sandbox mounts file systems of its own are there as well.
-pub fn overlay(
-    draft: &Draft,
+use crate::snapshotter::View;
+
+/// What shows a draft to a process, and where the points are in it, links followed, in their order. The
+/// places where the sandbox mounts file systems of its own are there as well.
+pub fn show(
+    draft: &mut Draft,
+    view: View,
     points: impl IntoIterator<Item = MountPoint>,
-) -> Result<(Overlay, Vec<PathBuf>), StoreError> {
+) -> Result<(Root, Vec<PathBuf>), StoreError> {
     let own = sandbox::MOUNT_POINTS
         .iter()
         .map(|path| MountPoint { path: ImagePath::new(path), kind: MountPointKind::Directory });
     let all: Vec<MountPoint> = own.chain(points).collect();
-    let Stack { lowers, upper, work, mut resolved } = draft.stack(&all)?;
+    let (root, mut resolved) = match view {
+        View::Overlay => {
+            let Stack { lowers, upper, work, resolved } = draft.stack(&all)?;
+            (Root::Overlay(Overlay { lowers, upper, work }), resolved)
+        }
+        View::Copy => {
+            let Copied { root, resolved } = draft.copy(&all)?;
+            (Root::Directory(root), resolved)
+        }
+    };
     resolved.drain(..sandbox::MOUNT_POINTS.len());
-    Ok((Overlay { lowers, upper, work }, resolved))
+    Ok((root, resolved))
 }
 
 /// Makes the working directory of a process where the tree lacks it: root's, and part of the layer,

@@ -43,4 +43,4 @@ pub use network::{NetworkNamespace, Networks};
 pub use rlimit::{Resource, Rlimit, UnknownResource};
 pub use server::init;
 pub use spawn::{Exit, Killer, Running, Sandbox, Stdio, Stream};
-pub use spec::{MOUNT_POINTS, Mount, MountKind, Network, Overlay, Process, Seccomp, Spec};
+pub use spec::{MOUNT_POINTS, Mount, MountKind, Network, Overlay, Process, Root, Seccomp, Spec};

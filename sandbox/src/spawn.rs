@@ -62,6 +62,17 @@ pub struct Stdio {
 }
 
 impl Stdio {
+    /// Further descriptors of the same streams.
+    pub fn try_clone(&self) -> Result<Self, SandboxError> {
+        let failed = |source| SandboxError::Channel { attempt: "open streams for", source };
+        let copy = |stream: &Stream| match stream {
+            Stream::Null => Ok(Stream::Null),
+            Stream::Inherit => Ok(Stream::Inherit),
+            Stream::Descriptor(descriptor) => descriptor.try_clone().map(Stream::Descriptor).map_err(failed),
+        };
+        Ok(Self { stdin: copy(&self.stdin)?, stdout: copy(&self.stdout)?, stderr: copy(&self.stderr)? })
+    }
+
     /// All three streams of the caller.
     pub fn inherit() -> Self {
         Self { stdin: Stream::Inherit, stdout: Stream::Inherit, stderr: Stream::Inherit }

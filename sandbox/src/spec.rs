@@ -25,7 +25,7 @@ pub const MOUNT_POINTS: [&str; 3] = ["/proc", "/sys", "/dev"];
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spec {
     /// What the process sees as `/`.
-    pub rootfs: Overlay,
+    pub rootfs: Root,
     /// Mounts inside the root, made in this order, after `/proc`, `/sys` and `/dev`.
     pub mounts: Vec<Mount>,
     /// The process itself.
@@ -52,9 +52,9 @@ pub struct Spec {
 impl Spec {
     /// A spec with Docker's defaults: host name `localhost`, host network, default seccomp profile,
     /// masked and read-only paths, 64 MiB of `/dev/shm`, no further mounts, no control group of its own.
-    pub fn new(rootfs: Overlay, process: Process) -> Self {
+    pub fn new(rootfs: impl Into<Root>, process: Process) -> Self {
         Self {
-            rootfs,
+            rootfs: rootfs.into(),
             mounts: Vec::new(),
             process,
             hostname: "localhost".to_owned(),
@@ -87,6 +87,21 @@ const DOCKER_MASKED_PATHS: [&str; 12] = [
 /// The paths that Docker makes read-only: settings of the whole machine.
 const DOCKER_READ_ONLY_PATHS: [&str; 5] =
     ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+/// What a process sees as `/`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Root {
+    /// Layers, and a writable directory on top.
+    Overlay(Overlay),
+    /// A directory of the host that nobody else uses: a copy of the layers, where no overlay can be mounted.
+    Directory(#[serde(with = "wire::one")] PathBuf),
+}
+
+impl From<Overlay> for Root {
+    fn from(overlay: Overlay) -> Self {
+        Self::Overlay(overlay)
+    }
+}
 
 /// Directories of a writable overlay mount.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,8 @@
 //! Bytes on local disk: blobs, snapshots, file trees, pack and unpack, tags, locks.
 //!
 //! ```text
-//! ROOT/format                     "1", or "1 recorded-owners": the version of this layout; others are refused
+//! ROOT/format                     the version of this layout, "1", with what layers are like in this store: owners
+//!                                 recorded, marks plain; others are refused
 //! ROOT/lock                       flock: shared by every process that has the store open, exclusive for one that
 //!                                 cleans up alone, as it opens
 //! ROOT/store.db                   SQLite: which snapshots, layer blobs, images and tags exist
@@ -59,7 +60,7 @@ pub use cache_mount::{CacheMount, CacheSeed, Sharing};
 pub use changes::{Change, ChangeKind};
 pub use decompress::{begins_like_archive, decompress, is_archive, newest_file};
 pub use draft::kept::{Forgotten, Kept};
-pub use draft::{Draft, MountPoint, MountPointKind, OwnerRecords, Stack};
+pub use draft::{Copied, Draft, MountPoint, MountPointKind, OwnerRecords, Stack};
 pub use editor::{Editor, Made, Resolved};
 pub use error::{ArchiveProblem, StoreError};
 pub use images::{ImageRecord, NewImage, Origin, RemoteLayer};

@@ -114,6 +114,17 @@ impl Status {
         self.file_type == FileType::Directory
     }
 
+    /// Whether it looks like a whiteout of a store with plain marks; an attribute of the file says whether it is.
+    pub(crate) fn may_be_plain_whiteout(&self) -> bool {
+        self.file_type == FileType::RegularFile && self.size == 0 && self.attributes.mode == 0
+    }
+
+    /// A plain whiteout is shown as one of overlayfs.
+    pub(crate) fn become_whiteout(&mut self) {
+        self.file_type = FileType::CharacterDevice;
+        self.device = Device { major: 0, minor: 0 };
+    }
+
     /// Overlayfs keeps a deleted name as a character device 0:0.
     pub(crate) fn is_whiteout(&self) -> bool {
         self.file_type == FileType::CharacterDevice && self.device == (Device { major: 0, minor: 0 })

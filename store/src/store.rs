@@ -12,16 +12,21 @@ use crate::confined::ConfinedDirectory;
 use crate::database::Database;
 use crate::draft;
 use crate::error::{Attempt, StoreError};
-use crate::overlay::Privileges;
+use crate::overlay::{Marks, Privileges};
 use crate::owners::Owners;
 use crate::snapshot::LayerId;
 
-/// The content of `ROOT/format`, by where the owners of files are.
-fn format(owners: Owners) -> &'static str {
-    match owners {
-        Owners::Exact => "1",
-        Owners::Recorded => "1 recorded-owners",
-    }
+/// The content of `ROOT/format`: the version, and what layers are like, by who uses the store and where it lies.
+fn format(owners: Owners, marks: Marks) -> String {
+    let owners = match owners {
+        Owners::Exact => "",
+        Owners::Recorded => " recorded-owners",
+    };
+    let marks = match marks {
+        Marks::Kernel => "",
+        Marks::Plain => " plain-marks",
+    };
+    format!("1{owners}{marks}")
 }
 
 /// Directories of a store. Layers hold set-id programs of other systems: nobody else may reach them.
@@ -54,7 +59,7 @@ impl Store {
         std::fs::create_dir_all(root).attempt("make", root)?;
         let root = root.canonicalize().attempt("open", root)?;
         let privileges = Privileges::of_this_process().attempt("read", "/proc/self/uid_map")?;
-        check_format(&root, privileges.owners)?;
+        let privileges = privileges.with_marks(check_format(&root, privileges)?);
         for name in DIRECTORIES {
             make_private_directory(&root.join(name))?;
         }
@@ -82,6 +87,12 @@ impl Store {
     /// The store's directory.
     pub fn root(&self) -> &Path {
         &self.inner.root
+    }
+
+    /// Whether the kernel understands the layers, so that an overlay of them can be mounted. It does not where the
+    /// file system, an overlay itself when the store was made, refused the marks that overlayfs wants.
+    pub fn has_overlay_layers(&self) -> bool {
+        self.inner.privileges.marks == Marks::Kernel
     }
 
     /// Manifests, configs and compressed layers.
@@ -133,30 +144,35 @@ impl Store {
 }
 
 /// Reads `ROOT/format`, or writes it into a directory that has none yet.
-fn check_format(root: &Path, owners: Owners) -> Result<(), StoreError> {
-    let expected = format(owners);
+fn check_format(root: &Path, privileges: Privileges) -> Result<Marks, StoreError> {
     let path = root.join("format");
+    let both = [Marks::Kernel, Marks::Plain];
     match std::fs::read_to_string(&path) {
-        Ok(found) if found.trim() == expected => Ok(()),
-        Ok(found) if [Owners::Exact, Owners::Recorded].map(format).contains(&found.trim()) => {
-            Err(StoreError::OtherOwners { root: root.to_owned() })
+        Ok(found) => {
+            let marks = |owners| both.into_iter().find(|&marks| found.trim() == format(owners, marks));
+            if let Some(marks) = marks(privileges.owners) {
+                return Ok(marks);
+            }
+            let root = root.to_owned();
+            if [Owners::Exact, Owners::Recorded].into_iter().any(|owners| marks(owners).is_some()) {
+                return Err(StoreError::OtherOwners { root });
+            }
+            let expected = format(privileges.owners, Marks::Kernel);
+            Err(StoreError::Format { root, found: found.trim().to_owned(), expected })
         }
-        Ok(found) => Err(StoreError::Format {
-            root: root.to_owned(),
-            found: found.trim().to_owned(),
-            expected: expected.to_owned(),
-        }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let marks = Marks::possible_in(root, privileges)?;
+            let format = format(privileges.owners, marks);
             // Written beside and renamed: nobody reads half a number.
             let mut file = tempfile::Builder::new()
                 .prefix("format-")
                 .tempfile_in(root)
                 .attempt("make a file in", root)?;
-            io::Write::write_all(&mut file, format!("{expected}\n").as_bytes())
+            io::Write::write_all(&mut file, format!("{format}\n").as_bytes())
                 .attempt("write", file.path())?;
             file.as_file().sync_all().attempt("write", file.path())?;
             file.persist(&path).map_err(|error| error.error).attempt("put in place", &path)?;
-            Ok(())
+            Ok(marks)
         }
         Err(error) => Err(error).attempt("read", path),
     }

@@ -1,9 +1,9 @@
 //! Extended attributes: which ones belong to an image, reading and setting them.
 //!
 //! An image carries `user.*` and `security.capability`, as layers of other builders do. The rest belongs to the
-//! machine (`security.selinux`, `system.posix_acl_*`) or to overlayfs (`trusted.overlay.*`, `user.overlay.*`),
-//! and an archive that brings such attributes must not plant them in a layer. Nor must it bring the records of
-//! [`crate::owners`].
+//! machine (`security.selinux`, `system.posix_acl_*`), to overlayfs (`trusted.overlay.*`, `user.overlay.*`) or to
+//! this store (`user.builder.*`: [`crate::owners`], [`crate::overlay`]), and an archive that brings such attributes
+//! must not plant them in a layer.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -14,18 +14,17 @@ use std::os::unix::ffi::OsStrExt;
 use rustix::fs::XattrFlags;
 use rustix::io::Errno;
 
-use crate::owners::OWNER_ATTRIBUTE;
-
 /// Attributes of one file, sorted by name.
 pub type Xattrs = BTreeMap<OsString, Vec<u8>>;
+
+/// What overlayfs and this store keep for themselves.
+const OWN: [&[u8]; 2] = [b"user.overlay.", b"user.builder."];
 
 /// Whether an attribute is part of an image.
 pub(crate) fn is_portable(name: &OsStr) -> bool {
     let name = name.as_bytes();
     name == b"security.capability"
-        || (name.starts_with(b"user.")
-            && !name.starts_with(b"user.overlay.")
-            && name != OWNER_ATTRIBUTE.as_bytes())
+        || (name.starts_with(b"user.") && !OWN.iter().any(|prefix| name.starts_with(prefix)))
 }
 
 /// Names of all attributes of an open file; none where the file system has none.

@@ -75,7 +75,7 @@ fn start(arguments: &RunArgs, session: &Session<'_>) -> Result<ExitCode, Failure
     let stdin = if arguments.interactive { StdioStream::Inherit } else { StdioStream::Null };
     let stdio = Stdio { stdin, ..Stdio::inherit() };
     let signals = terminal::Signals::listen()?;
-    let mut container = engine.run(image, &options, stdio).map_err(failure)?;
+    let mut container = engine.run(image, &options, &stdio).map_err(failure)?;
     let master = container.terminal();
     let resized = master.as_ref().and_then(|master| master.try_clone().ok());
     let terminal =

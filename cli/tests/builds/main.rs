@@ -21,5 +21,6 @@ mod platforms;
 mod project;
 mod reports;
 mod rootless;
+mod snapshotters;
 mod stages;
 mod steps;

@@ -81,7 +81,7 @@ pub(crate) fn copy_file(entry: &Entry, scratch: &Draft) -> Result<PathBuf, ExecE
 }
 
 /// Copies what the tree shows below an entry to the root of the draft; its path on the host.
-fn copy_directory(entry: &Entry, scratch: &Draft) -> Result<PathBuf, ExecError> {
+pub(crate) fn copy_directory(entry: &Entry, scratch: &Draft) -> Result<PathBuf, ExecError> {
     let mut editor = scratch.editor();
     for below in entry.tree().walk(entry) {
         let below = below?;

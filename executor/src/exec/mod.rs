@@ -22,6 +22,7 @@ use std::time::Duration;
 use graph::exec::{Exec, NetworkMode, SecurityMode, Ulimit};
 use image::Platform;
 use image::user::ResolvedUser;
+use runtime::snapshotter::View;
 use sandbox::{CapabilitySet, Process, Rlimit, SandboxError, Seccomp, Spec};
 use store::{Draft, Owner, Snapshot};
 
@@ -51,9 +52,18 @@ pub(crate) async fn run(
 ) -> Result<Snapshot, ExecError> {
     let sandbox = session.executor.shared.sandbox.clone();
     let command = exec.args.join(" ");
-    let prepared = prepare_when_possible(session, exec, base, inputs).await?;
-    let ran = process::run(sandbox, prepared, &command, log).await;
-    let (exit, prepared) = ran.map_err(|error| explained(error, &exec.platform))?;
+    let snapshotter = session.executor.snapshotter();
+    let needed = Arc::new((session.clone(), exec.clone(), base, inputs));
+    let (exit, prepared) = loop {
+        let view = snapshotter.view();
+        let prepared = prepare_when_possible(&needed, view).await?;
+        match process::run(sandbox.clone(), prepared, &command, log).await {
+            Err(ExecError::Sandbox { source, .. }) if snapshotter.falls_back(view, &source) => {
+                log.warn(format!("steps run on copies of their files, which takes longer: {source}"));
+            }
+            ran => break ran.map_err(|error| explained(error, &exec.platform))?,
+        }
+    };
     if !exit.success() {
         return Err(ExecError::Exited { command, code: exit.shell_code() });
     }
@@ -81,17 +91,14 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 /// Prepares the step, as soon as others have left the caches that it mounts. Between two attempts it holds
 /// none of them: steps that lock the same caches in another order do not wait for each other for ever.
 async fn prepare_when_possible(
-    session: &Session,
-    exec: &Exec,
-    base: Snapshot,
-    inputs: Vec<Output>,
+    needed: &Arc<(Session, Exec, Snapshot, Vec<Output>)>,
+    view: View,
 ) -> Result<Prepared, ExecError> {
-    let needed = Arc::new((session.clone(), exec.clone(), base, inputs));
     loop {
-        let needed = Arc::clone(&needed);
+        let needed = Arc::clone(needed);
         let prepared = blocking(move || {
             let (session, exec, base, inputs) = &*needed;
-            prepare(session, exec, base, inputs)
+            prepare(session, exec, (base, view), inputs)
         });
         match prepared.await {
             Err(ExecError::CacheInUse { id }) => {
@@ -107,18 +114,18 @@ async fn prepare_when_possible(
 fn prepare(
     session: &Session,
     exec: &Exec,
-    base: &Snapshot,
+    (base, view): (&Snapshot, View),
     inputs: &[Output],
 ) -> Result<Prepared, ExecError> {
     let (store, options) = (session.executor.store(), &*session.options);
     let user = runtime::user::lookup(&base.tree(), exec.user.as_deref().unwrap_or_default())
         .map_err(|source| ExecError::User { user: exec.user.clone().unwrap_or_default(), source })?;
-    let sources = Sources { store, options, agents: &session.agents, inputs };
+    let sources = Sources { store, options, agents: &session.agents, inputs, view };
     let mounts = Mounts::prepare(exec, &sources)?;
     let mut draft = store.draft(base)?;
     draft.made_by(Owner { uid: user.uid, gid: user.gid });
     runtime::root::make_working_directory(&draft, &exec.cwd)?;
-    let (root, targets) = runtime::root::overlay(&draft, mounts.points())?;
+    let (root, targets) = runtime::root::show(&mut draft, view, mounts.points())?;
 
     let mut process = Process::new(exec.args.iter());
     process.env = environment(exec, options, &mounts, &user)?;

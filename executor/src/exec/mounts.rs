@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bind       a tree of the store: a union of its layer directories, read-only, or with a writable
-//!            directory on top that is thrown away; a local context: see `context`
+//!            directory on top that is thrown away; or a copy; a local context: see `context`
 //! cache      a directory of the store, held by its lock while the step runs
 //! tmpfs      memory
 //! secret     a file in memory
@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use graph::exec::{BindAccess, CacheMount, Exec, Mount, MountKind, MountOwner};
 use graph::vertex::InputIndex;
 use image::ImagePath;
+use runtime::snapshotter::View;
 use runtime::surroundings::{self, ExtraHost};
 use sandbox::Overlay;
 use store::{Attributes, Draft, Entry, MountPoint, MountPointKind, Store, Timestamp};
@@ -67,6 +68,7 @@ pub(crate) struct Sources<'a> {
     pub(crate) options: &'a SessionOptions,
     pub(crate) agents: &'a Agents,
     pub(crate) inputs: &'a [Output],
+    pub(crate) view: View,
 }
 
 impl Mounts {
@@ -214,6 +216,11 @@ impl Mounts {
         let read_only = access == BindAccess::ReadOnly;
         let bind = |source| sandbox::MountKind::Bind { source, read_only, recursive: false };
         let kind = match (shown, access) {
+            (Shown::Directories(lowers), access)
+                if sources.view == View::Copy && (lowers.len() > 1 || access == BindAccess::Discard) =>
+            {
+                bind(context::copy_directory(entry, &scratch)?)
+            }
             (Shown::Directories(lowers), BindAccess::ReadOnly) => {
                 sandbox::MountKind::ReadOnlyOverlay { lowers }
             }

@@ -10,7 +10,7 @@ use rustix::mount::{MountAttrFlags, MountPropagationFlags, UnmountFlags, mount_c
 
 use super::{MountPoint, Refusal, Tree, overlay, read_only_overlay};
 use crate::error::{At, Failure, Stage};
-use crate::spec::{Mount, MountKind, Overlay};
+use crate::spec::{Mount, MountKind, Root};
 use crate::sys::{self, MountAttributes};
 
 /// Name of the new root's mount point in the staging area.
@@ -37,9 +37,19 @@ impl Staging {
     }
 
     /// Mounts the root file system in the staging area.
-    pub(crate) fn mount_root(&self, rootfs: &Overlay) -> Result<Tree, Failure> {
-        let object = format!("an overlay of {} layers", rootfs.lowers.len());
-        let tree = overlay(rootfs).at(Stage::Root, &object)?;
+    pub(crate) fn mount_root(&self, rootfs: &Root) -> Result<Tree, Failure> {
+        let (object, tree) = match rootfs {
+            Root::Overlay(directories) => {
+                let object = format!("an overlay of {} layers", directories.lowers.len());
+                let tree = overlay(directories).at(Stage::Root, &object)?;
+                (object, tree)
+            }
+            Root::Directory(path) => {
+                let object = path.display().to_string();
+                let tree = Tree::copy_of(path, false).at(Stage::Root, &object)?;
+                (object, tree)
+            }
+        };
         tree.attach_at(&self.tmpfs, ROOT).at(Stage::Root, &object)?;
         Ok(tree)
     }

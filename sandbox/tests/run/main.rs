@@ -216,8 +216,17 @@ fn hundreds_of_layers_can_be_mounted() {
         lowers.insert(0, layer);
     }
     lowers.push(root.path("base"));
-    spec.rootfs = Overlay { lowers, upper: root.path("upper"), work: root.path("work") };
+    spec.rootfs = Overlay { lowers, upper: root.path("upper"), work: root.path("work") }.into();
     assert!(output(&spec).starts_with("299\n"));
+}
+
+fn the_root_can_be_a_directory() {
+    let root = Root::new();
+    let mut spec = root.shell("echo new > /tmp/new; rm /etc/old; ls / | wc -l; cat /tmp/new");
+    fs::write(root.path("base/etc/old"), "").unwrap();
+    spec.rootfs = sandbox::Root::Directory(root.path("base"));
+    assert_eq!(output(&spec), "7\nnew\n");
+    assert!(root.path("base/tmp/new").exists() && !root.path("base/etc/old").exists());
 }
 
 fn mounts_are_made_in_order() {
@@ -684,6 +693,7 @@ const TESTS: &[Test] = &[
     ("without_network_there_is_loopback_only", without_network_there_is_loopback_only),
     ("changes_land_in_the_upper_directory", changes_land_in_the_upper_directory),
     ("hundreds_of_layers_can_be_mounted", hundreds_of_layers_can_be_mounted),
+    ("the_root_can_be_a_directory", the_root_can_be_a_directory),
     ("mounts_are_made_in_order", mounts_are_made_in_order),
     ("what_cannot_start_says_why", what_cannot_start_says_why),
     ("a_terminal_is_a_terminal", a_terminal_is_a_terminal),

@@ -67,7 +67,7 @@ impl Kept {
 impl Draft {
     /// Ends the draft: its files stay, with a record about them, until [`Store::forget_kept`]. Nothing may be
     /// mounted on it any more. `inputs` are further snapshots that the record speaks of.
-    pub fn keep(self, record: &[u8], inputs: &[SnapshotId]) -> Result<Kept, StoreError> {
+    pub fn keep(mut self, record: &[u8], inputs: &[SnapshotId]) -> Result<Kept, StoreError> {
         let row = self.become_layer(None)?;
         let kept = self.record_kept(row, record, inputs);
         if kept.is_err() {

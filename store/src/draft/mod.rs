@@ -6,11 +6,14 @@
 //! ROOT/drafts/<id>/links, given  who owns links and their like, where owners are recorded: see `owners`
 //! ROOT/drafts/<id>/work          overlayfs's work directory
 //! ROOT/drafts/<id>/mountpoints   where mounts of a step go that the image has no directory for
+//! ROOT/drafts/<id>/root          a copy of the whole tree, where no overlay can be mounted; see `copy`
+//! ROOT/drafts/<id>/copied        when the copy was complete
 //! ```
 //!
 //! A draft whose lock nobody holds belongs to a killed process and is removed when a store is opened. Committing
 //! renames `fs` to `ROOT/layers/<id>/fs` and then records it in one transaction. So does keeping, see [`kept`].
 
+mod copy;
 pub(crate) mod kept;
 mod mount_points;
 mod unchanged;
@@ -25,12 +28,15 @@ use image::{ChainId, DiffId};
 use crate::confined::ConfinedDirectory;
 use crate::editor::Editor;
 use crate::error::{Attempt, StoreError};
+use crate::metadata::Timestamp;
 use crate::owners::given::GIVEN;
 use crate::owners::{self, Links, Owner, Owners};
 use crate::path::TreePath;
 use crate::snapshot::{LayerId, LayerRow, Snapshot, SnapshotId};
 use crate::store::{self, Store};
 use crate::tree::Tree;
+
+pub use copy::Copied;
 pub use mount_points::{MountPoint, MountPointKind, Stack};
 
 /// A file tree being made on a parent snapshot. Dropped without [`Draft::commit`], it leaves nothing.
@@ -40,6 +46,7 @@ pub struct Draft {
     parent: Snapshot,
     id: SnapshotId,
     directory: PathBuf,
+    form: Form,
     /// Whose process has run on it.
     maker: Option<Owner>,
     /// Locked as long as the draft lives.
@@ -58,6 +65,18 @@ pub struct OwnerRecords {
     pub links: Vec<(u64, Owner)>,
 }
 
+/// Where the changes of a draft are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// In the layer directory.
+    Layer,
+    /// In a copy of the whole tree.
+    Copy {
+        /// When the copy was complete.
+        copied: Timestamp,
+    },
+}
+
 impl Store {
     /// Begins a draft on a parent snapshot.
     pub fn draft(&self, parent: &Snapshot) -> Result<Draft, StoreError> {
@@ -73,6 +92,7 @@ impl Store {
                     parent: parent.clone(),
                     id,
                     directory,
+                    form: Form::Layer,
                     maker: None,
                     _lock: lock,
                 };
@@ -120,7 +140,7 @@ impl Draft {
         self.commit_as(Some((diff_id, chain)))
     }
 
-    fn commit_as(self, unpacked: Option<(DiffId, ChainId)>) -> Result<Snapshot, StoreError> {
+    fn commit_as(mut self, unpacked: Option<(DiffId, ChainId)>) -> Result<Snapshot, StoreError> {
         let row = self.become_layer(unpacked.map(|(diff_id, _)| diff_id))?;
         let chain = unpacked.map(|(_, chain)| chain);
         match self.store.record_snapshot(self.id, &self.parent, row, chain) {
@@ -139,16 +159,12 @@ impl Draft {
     }
 
     /// Puts the files in place as a layer, and says what its row is to be.
-    fn become_layer(&self, diff_id: Option<DiffId>) -> Result<LayerRow, StoreError> {
-        let upper = self.upper();
-        let below = self.parent.tree();
+    fn become_layer(&mut self, diff_id: Option<DiffId>) -> Result<LayerRow, StoreError> {
         if diff_id.is_none() {
-            if let Some(maker) = self.maker.filter(|_| upper.owners() == Owners::Recorded) {
-                owners::give_to_maker(&upper, &below, maker)?;
-            }
-            unchanged::remove_unchanged(&upper, &below)?;
+            self.settle()?;
         }
-        let root_entry = unchanged::is_root_changed(&upper, &below)?;
+        let upper = self.upper();
+        let root_entry = unchanged::is_root_changed(&upper, &self.parent.tree())?;
         let layer = LayerId(self.id);
         store::make_private_directory(&self.store.layer_home(layer))?;
         let target = self.store.layer_directory(layer);
@@ -164,13 +180,17 @@ impl Draft {
     }
 
     /// What whoever runs a process on the draft has to know and to do, where owners are recorded; `None` where the
-    /// kernel sees to them.
+    /// kernel sees to them. To be asked when the process has its view of the draft.
     pub fn owner_records(&self) -> Result<Option<OwnerRecords>, StoreError> {
         if self.store.privileges().owners == Owners::Exact {
             return Ok(None);
         }
+        let layers: Vec<ConfinedDirectory> = match self.form {
+            Form::Layer => self.parent.directories().collect(),
+            Form::Copy { .. } => vec![self.layer_directory("root")],
+        };
         let mut links = Vec::new();
-        for layer in self.parent.directories() {
+        for layer in layers {
             for (path, owner) in
                 Links::beside(layer.path()).all().attempt("read the links of", layer.path())?
             {
@@ -179,6 +199,18 @@ impl Draft {
             }
         }
         Ok(Some(OwnerRecords { given: self.directory.join(GIVEN), links }))
+    }
+
+    /// Makes the upper directory say what changed, and nothing else: neither what is as it was, nor mount points.
+    fn settle(&mut self) -> Result<(), StoreError> {
+        let holds = self.take_copy()?;
+        let upper = self.upper();
+        let points = Some(self.mount_point_directory()).filter(|points| points.path().exists());
+        let below = Tree::layered(points.into_iter().chain(self.parent.directories()).collect());
+        if let Some(maker) = self.maker.filter(|_| upper.owners() == Owners::Recorded) {
+            owners::give_to_maker(&upper, &below, maker)?;
+        }
+        unchanged::remove_unchanged(&upper, &below, holds, self.store.privileges())
     }
 
     fn make_directories(&self) -> Result<(), StoreError> {

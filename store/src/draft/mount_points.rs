@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use image::ImagePath;
 
 use super::Draft;
+use crate::confined::ConfinedDirectory;
 use crate::editor::Editor;
 use crate::error::{Attempt, StoreError};
 use crate::metadata::{Attributes, Timestamp};
@@ -53,11 +54,37 @@ pub struct Stack {
     pub resolved: Vec<PathBuf>,
 }
 
+/// The mount points of a draft, in existence.
+pub(super) struct MadePoints {
+    /// The draft with its mount points.
+    pub(super) view: Tree,
+    /// Whether the image lacked any.
+    made_any: bool,
+    /// As [`Stack::resolved`].
+    pub(super) resolved: Vec<PathBuf>,
+}
+
 impl Draft {
     /// The directories to mount, with all mount points in existence. To be called before anything else is
     /// mounted or run on the draft; a second call starts the mount points afresh.
     pub fn stack(&self, mount_points: &[MountPoint]) -> Result<Stack, StoreError> {
-        let extra = self.layer_directory("mountpoints");
+        let MadePoints { made_any, resolved, .. } = self.make_mount_points(mount_points)?;
+        let mut lowers = self.parent.lowers();
+        // An overlay needs one lower directory at least: for scratch it is the one without mount points.
+        if made_any || lowers.is_empty() {
+            lowers.insert(0, self.mount_point_directory().path().to_owned());
+        }
+        let (upper, work) = (self.upper().path().to_owned(), self.directory.join("work"));
+        Ok(Stack { lowers, upper, work, resolved })
+    }
+
+    /// Where mount points are made that the image lacks.
+    pub(super) fn mount_point_directory(&self) -> ConfinedDirectory {
+        self.layer_directory("mountpoints")
+    }
+
+    pub(super) fn make_mount_points(&self, mount_points: &[MountPoint]) -> Result<MadePoints, StoreError> {
+        let extra = self.mount_point_directory();
         crate::store::remove(extra.path())?;
         std::fs::create_dir(extra.path()).attempt("make", extra.path())?;
         self.copy_root_attributes(&extra)?;
@@ -81,18 +108,7 @@ impl Draft {
             resolved.push(path.to_absolute());
         }
         editor.finish()?;
-
-        let mut lowers = self.parent.lowers();
-        // An overlay needs one lower directory at least: for scratch it is the one without mount points.
-        if made_any || lowers.is_empty() {
-            lowers.insert(0, extra.path().to_owned());
-        }
-        Ok(Stack {
-            lowers,
-            upper: self.upper().path().to_owned(),
-            work: self.directory.join("work"),
-            resolved,
-        })
+        Ok(MadePoints { view, made_any, resolved })
     }
 }
 

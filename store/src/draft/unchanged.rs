@@ -1,28 +1,53 @@
-//! Leaving out of a layer what changed nothing.
+//! Leaving out of a layer what changed nothing: a layer says what differs between two trees, however a process got
+//! from one to the other.
 //!
 //! Overlayfs copies a directory up as soon as a process makes something in it, and leaves it there when the
 //! process removes that thing again. It copies a file up when a process changes its mode or owner, even to what they
-//! were (`chown -R root /usr`), or makes a link to it. And a `COPY` may write what is there already.
+//! were (`chown -R root /usr`), or makes a link to it. It marks a directory as opaque that took the place of another
+//! one, or that was moved. And a `COPY` may write what is there already, a copy of the whole tree holds everything.
+//!
+//! What is left is the same in all these cases: files and directories that differ from what lies below, and a
+//! whiteout for each name that is gone, in place of opaque marks.
 
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, BufReader};
-use std::path::Path;
+use std::os::fd::OwnedFd;
 
 use rustix::fs::{AtFlags, Timespec, Timestamps, UTIME_OMIT};
 
 use crate::confined::ConfinedDirectory;
 use crate::error::{Attempt, StoreError};
 use crate::metadata::{Kind, Timestamp};
-use crate::overlay;
+use crate::overlay::{self, Privileges};
 use crate::path::TreePath;
-use crate::tree::{Entry, Tree, names, observe};
+use crate::tree::{Entry, Tree, names};
 
-/// Removes from the upper what is the same below: directories that are empty and do not hide anything, and files with
-/// equal content; each with equal attributes, modification time included.
-pub(super) fn remove_unchanged(upper: &ConfinedDirectory, below: &Tree) -> Result<(), StoreError> {
-    let mut cleaner = Cleaner { upper, below, upper_tree: Tree::layered(vec![upper.clone()]) };
-    let root = TreePath::root();
-    let shows = !overlay::hides_below(upper, &root)?;
-    cleaner.clean(&root, shows)?;
+/// What an upper directory holds before it is cleaned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// What was changed, with the marks of overlayfs for what is gone.
+    Changes,
+    /// Everything: what it lacks is gone. Files that the system has not touched since that time are those of the
+    /// copy.
+    Everything {
+        /// When the copy was complete, by the clock of the file system.
+        copied: Timestamp,
+    },
+}
+
+/// Reduces an upper directory to what differs from the tree below it.
+pub(super) fn remove_unchanged(
+    upper: &ConfinedDirectory,
+    below: &Tree,
+    holds: Holds,
+    privileges: Privileges,
+) -> Result<(), StoreError> {
+    let upper_tree = Tree::layered(vec![upper.clone()]);
+    let root = upper_tree.root()?;
+    let cleaner = Cleaner { upper, upper_tree, holds, privileges };
+    let hides = cleaner.take_mark(root.path())? || holds != Holds::Changes;
+    cleaner.clean(&root, Some(&below.root()?), hides)?;
     Ok(())
 }
 
@@ -35,64 +60,135 @@ pub(super) fn is_root_changed(upper: &ConfinedDirectory, below: &Tree) -> Result
 
 struct Cleaner<'a> {
     upper: &'a ConfinedDirectory,
-    below: &'a Tree,
     upper_tree: Tree,
+    holds: Holds,
+    privileges: Privileges,
+}
+
+/// A directory whose entries come and go, while its modification time shall stay.
+struct Place {
+    directory: OwnedFd,
+    mtime: Timestamp,
+    is_touched: bool,
 }
 
 impl Cleaner<'_> {
-    /// Cleans what is in a directory; `shows` is whether what is below shows through there. Returns whether nothing is
-    /// left in it.
-    fn clean(&mut self, directory: &TreePath, shows: bool) -> Result<bool, StoreError> {
-        let host_path = self.upper.host_path(directory);
-        let place = self.upper.open_directory(directory).attempt("open", &host_path)?;
+    /// Cleans what is in a directory. `below` is the directory of the same name below; where the upper one `hides`
+    /// it, what it lacks is gone. Returns whether nothing is left in it.
+    fn clean(&self, above: &Entry, below: Option<&Entry>, hides: bool) -> Result<bool, StoreError> {
+        let host_path = self.upper.host_path(above.path());
+        let directory = self.upper.open_directory(above.path()).attempt("open", &host_path)?;
+        let mut place = Place { directory, mtime: above.mtime(), is_touched: false };
+        // Only where a name can be missing all that is below has to be known.
+        let mut hidden = match below {
+            Some(below) if hides => Some(children_by_name(below)?),
+            _ => None,
+        };
         let mut left = 0_usize;
-        let mut time_before = None;
-        for name in names(&place).attempt("list", &host_path)? {
+        for name in names(&place.directory).attempt("list", &host_path)? {
             left += 1;
-            let observed = observe(&place, Path::new(&name)).attempt("look up", host_path.join(&name))?;
-            let Some((status, _)) = observed else { continue };
-            let path = directory.join(&name);
-            let is_unchanged = if status.is_directory() {
-                self.clean_directory(&path, shows)?
+            let below = match (&mut hidden, below) {
+                (Some(hidden), _) => hidden.remove(&name),
+                (None, Some(below)) => below.tree().child(below, &name)?,
+                (None, None) => None,
+            };
+            let Some(child) = self.upper_tree.child(above, &name)? else { continue };
+            let is_unchanged = if child.is_directory() {
+                self.clean_directory(&child, below.as_ref().filter(|below| below.is_directory()), hides)?
             } else {
-                shows && self.is_unchanged_file(&path)?
+                below.map(|below| self.is_unchanged_file(&child, &below)).transpose()?.unwrap_or(false)
             };
             if is_unchanged {
-                if time_before.is_none() {
-                    let status = self.upper.status(directory).attempt("look up", &host_path)?;
-                    time_before =
-                        status.map(|status| crate::metadata::Status::from(&status).attributes.mtime);
-                }
-                let flags = if status.is_directory() { AtFlags::REMOVEDIR } else { AtFlags::empty() };
-                rustix::fs::unlinkat(&place, &name, flags).attempt("remove", host_path.join(&name))?;
+                place.remove(&name, child.is_directory()).attempt("remove", host_path.join(&name))?;
                 left -= 1;
             }
         }
-        if let Some(mtime) = time_before {
-            restore_time(&place, mtime).attempt("set the modification time of", &host_path)?;
+        for name in hidden.unwrap_or_default().keys() {
+            place.is_touched = true;
+            self.privileges
+                .make_whiteout(&place.directory, name)
+                .attempt("make a whiteout at", host_path.join(name))?;
+            left += 1;
         }
+        place.finish().attempt("set the modification time of", &host_path)?;
         Ok(left == 0)
     }
 
     /// Cleans a directory below another one. Returns whether it can go itself.
-    fn clean_directory(&mut self, path: &TreePath, shows: bool) -> Result<bool, StoreError> {
-        // What is new has nothing below it: nothing in it needs to be looked up there.
-        let below = if shows { self.below.get(path)?.filter(Entry::is_directory) } else { None };
-        let shows = below.is_some() && !overlay::hides_below(self.upper, path)?;
-        let is_empty = self.clean(path, shows)?;
-        let Some(below) = below.filter(|_| is_empty && shows) else { return Ok(false) };
-        let Some(above) = self.upper_tree.get(path)? else { return Ok(false) };
-        Ok(above.mtime() == below.mtime() && is_same_but_time(&above, &below)?)
+    fn clean_directory(&self, above: &Entry, below: Option<&Entry>, hides: bool) -> Result<bool, StoreError> {
+        // A directory in one that is opaque hides what is below without a mark of its own.
+        let hides = self.take_mark(above.path())? || hides;
+        let is_empty = self.clean(above, below, hides)?;
+        match below {
+            Some(below) if is_empty => Ok(above.mtime() == below.mtime() && is_same_but_time(above, below)?),
+            _ => Ok(false),
+        }
     }
 
-    fn is_unchanged_file(&self, path: &TreePath) -> Result<bool, StoreError> {
-        let Some(below) = self.below.get(path)? else { return Ok(false) };
-        let Some(above) = self.upper_tree.get(path)? else { return Ok(false) };
-        Ok(above.kind() == below.kind()
-            && (above.size(), above.mtime()) == (below.size(), below.mtime())
-            && is_same_but_time(&above, &below)?
-            && (*above.kind() != Kind::File || is_same_content(&above, &below)?))
+    /// Whether a directory was marked as opaque; it is no more.
+    fn take_mark(&self, path: &TreePath) -> Result<bool, StoreError> {
+        let is_marked = overlay::hides_below(self.upper, path)?;
+        if is_marked {
+            let host_path = self.upper.host_path(path);
+            self.upper
+                .open_directory(path)
+                .and_then(overlay::remove_opaque_mark)
+                .attempt("set the extended attributes of", host_path)?;
+        }
+        Ok(is_marked)
     }
+
+    fn is_unchanged_file(&self, above: &Entry, below: &Entry) -> Result<bool, StoreError> {
+        let (a, b) = (above.attributes(), below.attributes());
+        let looks_same = above.kind() == below.kind() && above.size() == below.size() && a == b;
+        if !looks_same {
+            return Ok(false);
+        }
+        if self.is_untouched(above.path())? {
+            return Ok(true);
+        }
+        Ok(above.xattrs()? == below.xattrs()?
+            && (*above.kind() != Kind::File || is_same_content(above, below)?))
+    }
+
+    /// Whether the system has done nothing to a file of a copy since that was complete. What happened within the
+    /// tick of the clock counts as touched.
+    fn is_untouched(&self, path: &TreePath) -> Result<bool, StoreError> {
+        let Holds::Everything { copied } = self.holds else { return Ok(false) };
+        let status = self.upper.status(path).attempt("look up", self.upper.host_path(path))?;
+        let changed = status.map(|status| Timestamp {
+            seconds: status.stx_ctime.tv_sec,
+            nanoseconds: status.stx_ctime.tv_nsec,
+        });
+        Ok(changed.is_some_and(|changed| changed < copied))
+    }
+}
+
+impl Place {
+    fn remove(&mut self, name: &OsStr, is_directory: bool) -> io::Result<()> {
+        self.is_touched = true;
+        let flags = if is_directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
+        Ok(rustix::fs::unlinkat(&self.directory, name, flags)?)
+    }
+
+    fn finish(self) -> io::Result<()> {
+        if !self.is_touched {
+            return Ok(());
+        }
+        let times = Timestamps {
+            last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+            last_modification: Timespec {
+                tv_sec: self.mtime.seconds,
+                tv_nsec: self.mtime.nanoseconds.into(),
+            },
+        };
+        Ok(rustix::fs::futimens(self.directory, &times)?)
+    }
+}
+
+fn children_by_name(directory: &Entry) -> Result<BTreeMap<OsString, Entry>, StoreError> {
+    let children = directory.tree().children(directory)?;
+    Ok(children.into_iter().filter_map(|child| Some((child.path().file_name()?.to_owned(), child))).collect())
 }
 
 fn is_same_content(above: &Entry, below: &Entry) -> Result<bool, StoreError> {
@@ -116,12 +212,4 @@ fn is_same_content(above: &Entry, below: &Entry) -> Result<bool, StoreError> {
 fn is_same_but_time(above: &Entry, below: &Entry) -> Result<bool, StoreError> {
     let (a, b) = (above.attributes(), below.attributes());
     Ok((a.mode, a.uid, a.gid) == (b.mode, b.uid, b.gid) && above.xattrs()? == below.xattrs()?)
-}
-
-fn restore_time(directory: impl std::os::fd::AsFd, mtime: Timestamp) -> io::Result<()> {
-    let times = Timestamps {
-        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
-        last_modification: Timespec { tv_sec: mtime.seconds, tv_nsec: mtime.nanoseconds.into() },
-    };
-    Ok(rustix::fs::futimens(directory, &times)?)
 }

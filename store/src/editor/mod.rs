@@ -209,7 +209,7 @@ impl Editor<'_> {
         self.complete_by_name(path, attributes)
     }
 
-    /// Makes a device or a named pipe, in place of anything but a directory.
+    /// Makes a device, a named pipe or a socket that nobody listens on, in place of anything but a directory.
     pub fn node(&mut self, path: &TreePath, kind: &Kind, attributes: &Attributes) -> Result<(), StoreError> {
         let (file_type, device) = match kind {
             Kind::CharDevice(device) => {
@@ -219,9 +219,10 @@ impl Editor<'_> {
                 (FileType::BlockDevice, rustix::fs::makedev(device.major, device.minor))
             }
             Kind::Fifo => (FileType::Fifo, 0),
-            Kind::File | Kind::Directory | Kind::Symlink(_) | Kind::Socket => return Ok(()),
+            Kind::Socket => (FileType::Socket, 0),
+            Kind::File | Kind::Directory | Kind::Symlink(_) => return Ok(()),
         };
-        if self.privileges.owners == Owners::Recorded && file_type != FileType::Fifo {
+        if self.privileges.owners == Owners::Recorded && is_attributed(kind) {
             return self.recorded_device(path, kind, attributes);
         }
         let (place, name) = self.vacate(path)?;

@@ -10,7 +10,6 @@ use rustix::fs::{AtFlags, Mode};
 use super::Editor;
 use crate::error::{Attempt, StoreError};
 use crate::metadata::Kind;
-use crate::overlay;
 use crate::path::TreePath;
 use crate::tree::{Entry, observe, resolve};
 
@@ -182,7 +181,7 @@ impl Editor<'_> {
     pub(super) fn whiteout_if_below(&mut self, place: &Place, name: &OsStr) -> Result<(), StoreError> {
         if self.kind_below(place, name)?.is_some() {
             let host_path = place.host_path.join(name);
-            overlay::make_whiteout(&place.directory, name).attempt("make a whiteout at", host_path)?;
+            self.privileges.make_whiteout(&place.directory, name).attempt("make a whiteout at", host_path)?;
         }
         Ok(())
     }

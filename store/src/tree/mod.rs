@@ -33,6 +33,7 @@ use rustix::io::Errno;
 use crate::confined::{ConfinedDirectory, is_absent};
 use crate::error::{Attempt, StoreError};
 use crate::metadata::{Attributes, Inode, Kind, Status, Timestamp};
+use crate::overlay;
 use crate::path::TreePath;
 use crate::xattrs::{self, Xattrs};
 use host::{Host, Keep};
@@ -320,11 +321,14 @@ pub(crate) fn observe_in(
 /// Looks at one name in an open directory, without following it; `None` when there is nothing.
 pub(crate) fn observe(directory: impl AsFd, name: &Path) -> std::io::Result<Option<(Status, Kind)>> {
     let flags = AtFlags::SYMLINK_NOFOLLOW;
-    let status = match rustix::fs::statx(&directory, name, flags, StatxFlags::BASIC_STATS) {
+    let mut status = match rustix::fs::statx(&directory, name, flags, StatxFlags::BASIC_STATS) {
         Ok(status) => Status::from(&status),
         Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
         Err(errno) => return Err(errno.into()),
     };
+    if status.may_be_plain_whiteout() && overlay::is_plain_whiteout(&directory, name)? {
+        status.become_whiteout();
+    }
     let kind = match status.file_type {
         FileType::RegularFile => Kind::File,
         FileType::Directory => Kind::Directory,

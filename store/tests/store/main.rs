@@ -7,6 +7,7 @@
 )]
 
 mod archives;
+mod copies;
 mod disk;
 mod images;
 mod kept;

@@ -9,10 +9,10 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use store::{Attributes, Editor, Keep, Tree, TreePath};
 
 /// An overlay, unmounted when dropped.
-struct Overlay(PathBuf);
+pub(crate) struct Overlay(PathBuf);
 
 impl Overlay {
-    fn mount(target: PathBuf, lowers: &[PathBuf], upper: Option<(&Path, &Path)>) -> Self {
+    pub(crate) fn mount(target: PathBuf, lowers: &[PathBuf], upper: Option<(&Path, &Path)>) -> Self {
         std::fs::create_dir_all(&target).unwrap();
         let lowers: Vec<_> = lowers.iter().map(|lower| lower.to_str().unwrap()).collect();
         let mut options = format!("redirect_dir=off,metacopy=off,lowerdir={}", lowers.join(":"));
