@@ -73,7 +73,15 @@ impl Engine {
         };
         // The events end when the solver has dropped its side, that is, after the last one.
         let (result, ()) = tokio::join!(solving, passing_on);
+        self.write_back();
         result
+    }
+
+    /// Begins to write back what was built, also by a build that failed. Nobody waits for it but images.
+    fn write_back(&self) {
+        let store = self.store.clone();
+        // What was not written back is tried again by whoever stores an image, who also reports why it fails.
+        tokio::task::spawn_blocking(move || drop(store.sync()));
     }
 
     /// The Dockerfile, with the context if that has to be fetched.

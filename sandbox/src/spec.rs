@@ -109,10 +109,11 @@ pub struct Overlay {
     /// Read-only layer directories, uppermost first; at least one (overlayfs mounts no upper alone).
     #[serde(with = "wire::list")]
     pub lowers: Vec<PathBuf>,
-    /// Receives all changes.
+    /// Receives all changes. They are not written back by the sandbox: a power failure may take them as long as
+    /// nobody syncs the file system.
     #[serde(with = "wire::one")]
     pub upper: PathBuf,
-    /// Empty directory on the file system of `upper`, for overlayfs itself.
+    /// Empty directory on the file system of `upper`, for overlayfs itself. It can be used once.
     #[serde(with = "wire::one")]
     pub work: PathBuf,
 }

@@ -3,7 +3,8 @@
 //! The database says what exists; the bytes are plain files beside it. A row is written after the files it
 //! speaks of are in place, and in one transaction, so a process that is killed at any instant leaves files
 //! without a row (garbage, see [`crate::Store::open`]) but never a row without files. `synchronous=NORMAL`: a
-//! power failure may lose the last transactions, never the database.
+//! power failure may lose the last transactions, never the database. What it may do to the files that the rows speak of
+//! is told in [`crate::unsynced`].
 
 use std::path::Path;
 use std::str::FromStr;
@@ -15,13 +16,13 @@ use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 use crate::error::{DatabaseAttempt, StoreError};
 
 /// `PRAGMA user_version` of the newest schema. A later program migrates; an older one refuses.
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 
 /// How long a statement waits for another process's transaction. Those take milliseconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What makes each version of the schema out of the one before it; the first out of an empty file.
-const SCHEMA: [&str; 2] = [VERSION_1, VERSION_2];
+const SCHEMA: [&str; 3] = [VERSION_1, VERSION_2, VERSION_3];
 
 const VERSION_1: &str = "
 -- A directory ROOT/layers/<id>, named after the snapshot it was made for.
@@ -96,6 +97,15 @@ CREATE TABLE kept_inputs (
     PRIMARY KEY (kept, snapshot)
 ) STRICT;
 CREATE INDEX kept_inputs_snapshot ON kept_inputs(snapshot);
+";
+
+const VERSION_3: &str = "
+-- Layers whose files may not have reached the disk yet, and the boot of the machine that made them.
+CREATE TABLE unsynced (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    layer  TEXT NOT NULL UNIQUE REFERENCES layers(id) ON DELETE CASCADE,
+    boot   TEXT NOT NULL
+) STRICT;
 ";
 
 /// One connection per open store; threads take turns, which is enough for statements of microseconds.

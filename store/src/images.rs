@@ -62,7 +62,7 @@ pub struct RemoteLayer {
 }
 
 impl Store {
-    /// Stores an image; one that exists keeps its tags and its time.
+    /// Stores an image; one that exists keeps its tags and its time. Waits until its layers are on the disk.
     pub fn put_image(&self, image: &NewImage<'_>) -> Result<ImageRecord, StoreError> {
         let id = ImageId(self.blobs().put(image.config)?);
         let manifest = match &image.manifest {
@@ -75,6 +75,7 @@ impl Store {
             }
             None => None,
         };
+        self.sync()?;
         self.database().write(|transaction| {
             transaction
                 .execute(

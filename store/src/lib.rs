@@ -17,7 +17,8 @@
 //!
 //! The store is synchronous, never mounts anything and needs no daemon: any number of processes use one directory
 //! at once. Files are complete before a row of the database speaks of them, so a process killed at any instant
-//! leaves a consistent store and some garbage, which a later [`Store::open`] removes.
+//! leaves a consistent store and some garbage, which a later [`Store::open`] removes. What a power failure may take
+//! is told in `unsynced`.
 //!
 //! - [`Store`] (`store`): opening, version, locks, garbage; `database`: the tables
 //! - [`Blobs`] (`blob`): content-addressed files
@@ -53,6 +54,7 @@ mod snapshot;
 mod store;
 mod tree;
 mod unpack;
+mod unsynced;
 mod xattrs;
 
 pub use blob::{BlobWriter, Blobs};

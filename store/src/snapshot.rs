@@ -23,6 +23,7 @@ use crate::database::{self, first_text, parse, time};
 use crate::error::{DatabaseAttempt, StoreError};
 use crate::store::Store;
 use crate::tree::Tree;
+use crate::unsynced;
 
 /// Names a snapshot within one store: 128 random bits, as 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -370,7 +371,7 @@ pub(crate) fn insert_layer(
             ])
         })
         .database("record a layer")?;
-    Ok(())
+    unsynced::insert(transaction, layer)
 }
 
 pub(crate) fn insert_snapshot(

@@ -5,7 +5,7 @@ use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::blob::Blobs;
 use crate::confined::ConfinedDirectory;
@@ -45,6 +45,8 @@ struct Inner {
     privileges: Privileges,
     database: Database,
     blobs: Blobs,
+    /// Whoever holds it waits for the disk, see [`Store::sync`].
+    syncing: Mutex<()>,
     /// `ROOT/lock`, locked shared as long as the store is open.
     lock: File,
 }
@@ -54,7 +56,7 @@ impl Store {
     ///
     /// Any number of processes may have a store open. What killed processes left is removed here: drafts that
     /// nobody has locked always; unfinished blobs, and layers that the database does not know, when nobody else
-    /// has the store open.
+    /// has the store open. What a power failure may have torn is forgotten.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
         std::fs::create_dir_all(root).attempt("make", root)?;
         let root = root.canonicalize().attempt("open", root)?;
@@ -75,7 +77,9 @@ impl Store {
         };
         let database = Database::open(&root.join("store.db"), &root)?;
         let blobs = Blobs::in_store(&root)?;
-        let store = Self { inner: Arc::new(Inner { root, privileges, database, blobs, lock }) };
+        let syncing = Mutex::default();
+        let store = Self { inner: Arc::new(Inner { root, privileges, database, blobs, syncing, lock }) };
+        store.forget_torn()?;
         store.remove_garbage(is_alone)?;
         if is_alone {
             // Converting the lock is not atomic, which is fine: a process that gets in between finds no garbage.
@@ -102,6 +106,10 @@ impl Store {
 
     pub(crate) fn database(&self) -> &Database {
         &self.inner.database
+    }
+
+    pub(crate) fn syncing(&self) -> &Mutex<()> {
+        &self.inner.syncing
     }
 
     pub(crate) fn privileges(&self) -> Privileges {

@@ -4,6 +4,11 @@
 //! redirects, xino) are off: an upper directory has to be a plain, portable change set. In a user namespace
 //! overlayfs keeps its own marks in `user.overlay.*` instead of `trusted.overlay.*` attributes.
 //!
+//! A writable overlay is `volatile`: without that, unmounting it, which is the end of every sandbox, would write
+//! back everything that is dirty on the file system of the upper directory, whoever wrote it, and so would every
+//! fsync inside (a package manager makes thousands). So what the process wrote survives its death, but not a
+//! power failure, until somebody has synced that file system. A work directory can be used once that way.
+//!
 //! Layers are added one by one (`lowerdir+`, Linux 6.7), up to the kernel's limit of 500. Older kernels take
 //! them as one string, see [`legacy`].
 
@@ -22,6 +27,9 @@ use crate::spec::Overlay;
 /// Options that keep an upper directory portable. `nofollow`: redirects in a layer are not obeyed either.
 const PORTABLE: [(&str, &str); 4] =
     [("redirect_dir", "nofollow"), ("index", "off"), ("metacopy", "off"), ("xino", "off")];
+
+/// Leaves writing back to whoever wants to keep the upper directory.
+const VOLATILE: &str = "volatile";
 
 /// Longest value that `fsconfig` takes as a string.
 const STRING_LIMIT: usize = 255;
@@ -57,6 +65,7 @@ fn mount(lowers: &[PathBuf], writable: Option<(&Path, &Path)>) -> Result<Tree, R
     if let Some((upper, work)) = writable {
         overlay.set("upperdir", short(upper, &mut open)?)?;
         overlay.set("workdir", short(work, &mut open)?)?;
+        overlay.set_flag(VOLATILE)?;
     }
     for (option, value) in PORTABLE {
         overlay.set(option, value)?;
@@ -114,6 +123,8 @@ fn legacy(
             let _ = write!(options, ",{option}={}", descriptor.as_raw_fd());
             kept.push(descriptor);
         }
+        options.push(',');
+        options.push_str(VOLATILE);
     }
     for (option, value) in PORTABLE {
         let _ = write!(options, ",{option}={value}");

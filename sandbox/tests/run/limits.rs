@@ -9,7 +9,7 @@ use rustix::process::Pid;
 use sandbox::cgroup::Controller;
 use sandbox::{Cgroup, Exit, Incidents, Limits, OutOfMemory, Spec, Stdio, Stream};
 
-use crate::{Root, child, kill, output, pipe, sandbox, server, spawn};
+use crate::{Root, child, kill, output, pipe, sandbox, server, spawn, spawn_in};
 
 /// The groups that a supervisor has made below the group of this process.
 fn groups_of(supervisor: Pid) -> Vec<String> {
@@ -92,7 +92,7 @@ pub(crate) fn a_group_is_the_root_of_its_sandbox_and_gone_with_it() {
                   grep -c ':/$' /proc/self/cgroup; grep -vc ':/$' /proc/self/cgroup; \
                   echo 1 2> /dev/null > /sys/fs/cgroup/pids/pids.max || echo refused; sleep 60";
     let spec = limited(root.shell(script), limits);
-    let running = sandbox().spawn(&spec, stdio).unwrap();
+    let running = spawn_in(&sandbox(), &spec, stdio).unwrap();
     let mut text = String::new();
     let mut buffer = [0; 256];
     while !text.ends_with("refused\n") {

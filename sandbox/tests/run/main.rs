@@ -74,12 +74,20 @@ fn pipe() -> (File, OwnedFd) {
     (File::from(OwnedFd::from(reader)), OwnedFd::from(writer))
 }
 
+/// Starts a process, with a new work directory for its overlay: each can be used once.
+fn spawn_in(sandbox: &Sandbox, spec: &Spec, stdio: Stdio) -> Result<Running, SandboxError> {
+    let work = &spec.rootfs.work;
+    fs::remove_dir_all(work).unwrap();
+    fs::create_dir(work).unwrap();
+    sandbox.spawn(spec, stdio)
+}
+
 /// Runs to the end; gives the exit, standard output and standard error.
 fn run(spec: &Spec) -> (Exit, String, String) {
     let ((mut out, stdout), (mut err, stderr)) = (pipe(), pipe());
     let stdio =
         Stdio { stdin: Stream::Null, stdout: Stream::Descriptor(stdout), stderr: Stream::Descriptor(stderr) };
-    let mut running = sandbox().spawn(spec, stdio).unwrap();
+    let mut running = spawn_in(&sandbox(), spec, stdio).unwrap();
     let (mut output, mut errors) = (String::new(), String::new());
     out.read_to_string(&mut output).unwrap();
     err.read_to_string(&mut errors).unwrap();
@@ -93,7 +101,7 @@ fn output(spec: &Spec) -> String {
 }
 
 fn spawn(spec: &Spec) -> Result<Running, SandboxError> {
-    sandbox().spawn(spec, Stdio::default())
+    spawn_in(&sandbox(), spec, Stdio::default())
 }
 
 fn exits_and_signals_are_reported() {
@@ -107,7 +115,7 @@ fn exits_and_signals_are_reported() {
     let (mut out, stdout) = pipe();
     let stdio = Stdio { stdout: Stream::Descriptor(stdout), ..Stdio::default() };
     let trap = root.shell("trap 'exit 5' TERM; echo ready; while :; do sleep 0.01; done");
-    let mut running = sandbox().spawn(&trap, stdio).unwrap();
+    let mut running = spawn_in(&sandbox(), &trap, stdio).unwrap();
     let mut ready = [0; 6];
     out.read_exact(&mut ready).unwrap();
     running.signal(15);
@@ -333,7 +341,7 @@ fn dropping_kills_the_whole_tree() {
     let stdio = Stdio { stdout: Stream::Descriptor(stdout), ..Stdio::default() };
     let script =
         format!("(sleep {mark}; echo late) & (trap '' TERM HUP; sleep {mark}) & echo ready; sleep {mark}");
-    let running = sandbox().spawn(&root.shell(&script), stdio).unwrap();
+    let running = spawn_in(&sandbox(), &root.shell(&script), stdio).unwrap();
     let mut ready = [0; 6];
     out.read_exact(&mut ready).unwrap();
     assert!(!processes_with(&mark).is_empty());
@@ -421,7 +429,7 @@ fn wait_for_end(process: &OwnedFd) {
 fn start(sandbox: &Sandbox, spec: &Spec) -> (Running, File) {
     let (mut out, stdout) = pipe();
     let stdio = Stdio { stdout: Stream::Descriptor(stdout), ..Stdio::default() };
-    let running = sandbox.spawn(spec, stdio).unwrap();
+    let running = spawn_in(sandbox, spec, stdio).unwrap();
     let mut ready = [0; 6];
     out.read_exact(&mut ready).unwrap();
     (running, out)
@@ -456,13 +464,14 @@ fn what_runs_outlives_the_server_and_the_next_order_starts_another() {
     let root = Root::new();
     let sandbox = sandbox();
     let (mut running, mut out) = start(&sandbox, &root.shell("echo ready; read line < /dev/zero; echo end"));
-    let (mut killed, _) = start(&sandbox, &root.shell("echo ready; sleep 60"));
+    let other = Root::new();
+    let (mut killed, _) = start(&sandbox, &other.shell("echo ready; sleep 60"));
     let first = server();
     let handle = handle(first);
     kill(first);
     wait_for_end(&handle);
-    let other = Root::new();
-    let mut next = sandbox.spawn(&other.spec(&["true"]), Stdio::default()).unwrap();
+    let third = Root::new();
+    let mut next = sandbox.spawn(&third.spec(&["true"]), Stdio::default()).unwrap();
     assert_eq!(next.wait().unwrap(), Exit::Code(0));
     assert!(children(rustix::process::getpid()).iter().any(|child| *child != first));
     killed.kill();
@@ -499,7 +508,7 @@ fn many_threads_spawn_at_once_and_share_nothing() {
                     let spec = root.shell(&format!("ls /proc/self/fd; echo of {number}"));
                     let (mut out, stdout) = pipe();
                     let stdio = Stdio { stdout: Stream::Descriptor(stdout), ..Stdio::default() };
-                    let mut running = sandbox.spawn(&spec, stdio).unwrap();
+                    let mut running = spawn_in(sandbox, &spec, stdio).unwrap();
                     let mut text = String::new();
                     out.read_to_string(&mut text).unwrap();
                     assert_eq!(running.wait().unwrap(), Exit::Code(0));
@@ -587,7 +596,7 @@ fn be_an_ordinary_user(root: &str, uid: &str) -> ! {
     spec.network = Network::None;
     let (mut out, stdout) = pipe();
     let stdio = Stdio { stdout: Stream::Descriptor(stdout), stderr: Stream::Inherit, ..Stdio::default() };
-    match sandbox().spawn(&spec, stdio) {
+    match spawn_in(&sandbox(), &spec, stdio) {
         Ok(mut running) => {
             let mut text = String::new();
             out.read_to_string(&mut text).unwrap();
