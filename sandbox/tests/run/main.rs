@@ -76,9 +76,10 @@ fn pipe() -> (File, OwnedFd) {
 
 /// Starts a process, with a new work directory for its overlay: each can be used once.
 fn spawn_in(sandbox: &Sandbox, spec: &Spec, stdio: Stdio) -> Result<Running, SandboxError> {
-    let work = &spec.rootfs.work;
-    fs::remove_dir_all(work).unwrap();
-    fs::create_dir(work).unwrap();
+    if let sandbox::Root::Overlay(Overlay { work, .. }) = &spec.rootfs {
+        fs::remove_dir_all(work).unwrap();
+        fs::create_dir(work).unwrap();
+    }
     sandbox.spawn(spec, stdio)
 }
 
