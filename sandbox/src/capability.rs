@@ -84,6 +84,12 @@ impl CapabilitySet {
         Self(self.0 | 1 << capability as u8)
     }
 
+    /// This set but for `capability`.
+    #[must_use]
+    pub const fn without(self, capability: Capability) -> Self {
+        Self(self.0 & !(1 << capability as u8))
+    }
+
     /// Whether `capability` is in this set.
     pub const fn contains(self, capability: Capability) -> bool {
         self.0 & (1 << capability as u8) != 0

@@ -11,8 +11,11 @@
 //! ```
 //! To read it in the order of a run: [`Spec`] says what is wanted, `spawn` gives the order, `channel` is how
 //! they talk, `server` forks the `supervisor`, `process` is what pid 1 does, with `mount` for its file systems,
-//! `seccomp` for its filter and `command` for what it becomes; [`cgroup`] limits all of it together; `sys` holds
+//! `seccomp` for its filter and `command` for what it becomes; [`cgroup`] limits all of it together, `devices`
+//! keeps the host's devices from it; `sys` holds
 //! the system calls that need `unsafe`. An ordinary user enters a user namespace first, see [`rootless`].
+//!
+//! The program of server and supervisor cannot be written to from inside a sandbox, see `sealed`.
 //!
 //! Nothing is left behind, whoever dies: mounts exist only in init's mount namespace, the kernel kills init
 //! with its supervisor and every process with init, and the supervisor kills init when its caller is gone. The
@@ -22,12 +25,14 @@ mod capability;
 pub mod cgroup;
 mod channel;
 mod command;
+mod devices;
 mod error;
 mod mount;
 pub mod network;
 mod process;
 mod rlimit;
 pub mod rootless;
+mod sealed;
 mod seccomp;
 mod server;
 mod spawn;
@@ -38,9 +43,10 @@ mod wire;
 
 pub use capability::{Capability, CapabilitySet};
 pub use cgroup::{Cgroup, Incidents, Limits, OutOfMemory, SwapLimit};
+pub use devices::{Device, DeviceAccess, DeviceKind, Devices, InvalidAccess};
 pub use error::{IdKind, SandboxError, Stage};
 pub use network::{NetworkNamespace, Networks};
 pub use rlimit::{Resource, Rlimit, UnknownResource};
 pub use server::init;
 pub use spawn::{Exit, Killer, Running, Sandbox, Stdio, Stream};
-pub use spec::{MOUNT_POINTS, Mount, MountKind, Network, Overlay, Process, Root, Seccomp, Spec};
+pub use spec::{KernelFiles, MOUNT_POINTS, Mount, MountKind, Network, Overlay, Process, Root, Seccomp, Spec};

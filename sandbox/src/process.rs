@@ -14,8 +14,9 @@ use rustix::thread::{CapabilitySets, UnshareFlags};
 
 use crate::channel::{Channel, Permission, Received, Report, Role};
 use crate::command;
+use crate::devices::Guard;
 use crate::error::{At, Failure, IdKind, Stage};
-use crate::mount::device::{Devices, Terminal};
+use crate::mount::device::{DeviceDirectory, Terminal};
 use crate::mount::root::{self, Staging};
 use crate::mount::{mask, system};
 use crate::rlimit::Rlimit;
@@ -26,20 +27,26 @@ use crate::sys;
 
 /// Prepares everything and becomes the command. A failure is reported; this process then ends.
 #[expect(clippy::exit, reason = "this is a process of its own, which ends here if it cannot be the command")]
-pub(crate) fn become_command(spec: &Spec, streams: Streams, supervisor: &Channel) -> ! {
-    let Err(failure) = prepare(spec, streams, supervisor);
+pub(crate) fn become_command(spec: &Spec, guard: Guard, streams: Streams, supervisor: &Channel) -> ! {
+    let Err(failure) = prepare(spec, guard, streams, supervisor);
     // If nobody listens any more, there is nobody to tell.
     let _ = supervisor.send(&Report::Failed(failure), &[]);
     std::process::exit(1)
 }
 
-fn prepare(spec: &Spec, streams: Streams, supervisor: &Channel) -> Result<std::convert::Infallible, Failure> {
+fn prepare(
+    spec: &Spec,
+    guard: Guard,
+    streams: Streams,
+    supervisor: &Channel,
+) -> Result<std::convert::Infallible, Failure> {
     die_with(supervisor)?;
     if spec.cgroup.is_some() {
-        enter_cgroup(supervisor)?;
+        wait_for_cgroup(supervisor)?;
     }
+    sys::unshare(UnshareFlags::NEWCGROUP).at(Stage::Namespaces, "the sandbox")?;
     let process = &spec.process;
-    let terminal = mount_everything(spec)?;
+    let terminal = mount_everything(spec, guard)?;
     rustix::system::sethostname(spec.hostname.as_bytes()).at(Stage::Hostname, &spec.hostname)?;
     if spec.network == Network::None {
         sys::bring_interface_up("lo").at(Stage::Loopback, "lo")?;
@@ -76,14 +83,12 @@ fn die_with(supervisor: &Channel) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Waits until the supervisor has put this process into its control group, and makes that the root of what it
-/// sees.
-fn enter_cgroup(supervisor: &Channel) -> Result<(), Failure> {
+/// Waits until the supervisor has put this process into its control group.
+fn wait_for_cgroup(supervisor: &Channel) -> Result<(), Failure> {
     match supervisor.receive().at(Stage::Supervise, "the supervisor")? {
-        Received::Message(Permission::Begin, _) => {}
-        Received::Closed => return Err(Failure::setup(Stage::Supervise, "the supervisor", Errno::PIPE)),
+        Received::Message(Permission::Begin, _) => Ok(()),
+        Received::Closed => Err(Failure::setup(Stage::Supervise, "the supervisor", Errno::PIPE)),
     }
-    sys::unshare(UnshareFlags::NEWCGROUP).at(Stage::Namespaces, "the sandbox")
 }
 
 /// Changes to the working directory. It may be chosen by an image, so the magic links of `/proc`, which could
@@ -97,13 +102,13 @@ fn enter_working_directory(process: &Process) -> Result<(), Failure> {
 }
 
 /// Makes the root with all its mounts and enters it.
-fn mount_everything(spec: &Spec) -> Result<Option<Terminal>, Failure> {
-    let mut staging = Staging::prepare()?;
+fn mount_everything(spec: &Spec, guard: Guard) -> Result<Option<Terminal>, Failure> {
+    let mut staging = Staging::prepare(guard)?;
     let root = staging.mount_root(&spec.rootfs)?;
     system::mount_proc(&root)?;
-    system::mount_sys(&root)?;
-    system::mount_cgroup(&root)?;
-    let devices = Devices::mount(&root, spec.shm_size)?;
+    system::mount_sys(&root, spec.kernel_files)?;
+    system::mount_cgroup(&root, spec.kernel_files)?;
+    let devices = DeviceDirectory::mount(&root, spec, guard)?;
     for mount in &spec.mounts {
         staging.mount(&root, mount)?;
     }

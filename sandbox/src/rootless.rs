@@ -53,7 +53,8 @@ pub enum Identity {
     },
 }
 
-/// Enters a user namespace if this process is not root. To be called before any thread exists.
+/// Enters a user namespace if this process is not root, and with it a mount namespace, since it may not mount
+/// anything in the host's. To be called before any thread exists.
 pub fn enter() -> Result<Identity, SandboxError> {
     let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
     if uid.is_root() {
@@ -62,7 +63,7 @@ pub fn enter() -> Result<Identity, SandboxError> {
     let (uid, gid) = (uid.as_raw(), gid.as_raw());
     let failed = |source: io::Error| SandboxError::UserNamespace { blockers: blockers(), source };
     let mapper = Mapper::start(uid, gid).map_err(failed)?;
-    sys::unshare(UnshareFlags::NEWUSER).map_err(|errno| failed(errno.into()))?;
+    sys::unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNS).map_err(|errno| failed(errno.into()))?;
     let identity = match subordinate_ids(uid, &mapper) {
         Ok((uids, gids)) => {
             Identity::MappedUser { uid, gid, subordinate_uids: uids.count, subordinate_gids: gids.count }

@@ -15,6 +15,7 @@
 //! what runs goes on, and the caller's next order starts another. When the caller is gone or has no more orders,
 //! the server ends as soon as its supervisors have.
 
+use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -25,6 +26,7 @@ use rustix::process::{Pid, WaitOptions};
 use rustix::thread::UnshareFlags;
 
 use crate::channel::{Attached, Channel, Order, Received, Reply, Role};
+use crate::devices::Prepared;
 use crate::error::{Failure, Stage};
 use crate::network;
 use crate::supervisor;
@@ -62,6 +64,8 @@ fn serve() -> io::Result<()> {
     let _ = rustix::process::setsid();
     // What init makes must have the permissions that it asks for.
     rustix::process::umask(Mode::empty());
+    leave_the_callers_surroundings();
+    let devices = Prepared::prepare();
     let mut caller = Some(take_channel()?);
     let mut supervised = Vec::new();
     while caller.is_some() || !supervised.is_empty() {
@@ -74,7 +78,10 @@ fn serve() -> io::Result<()> {
                 Start::Supervisor(conversation, attached) => {
                     drop(caller);
                     drop(supervised);
-                    return supervisor::supervise(&conversation, attached);
+                    let result = supervisor::supervise(&conversation, attached, &devices);
+                    // A group in it is the server's to remove.
+                    std::mem::forget(devices);
+                    return result;
                 }
                 Start::Server(started) => supervised.extend(started),
             },
@@ -82,6 +89,21 @@ fn serve() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Gives up what processes inherit and a sandbox is to have nothing of: the keys of the caller's session
+/// (keyrings(7)), and a protection from the kernel's out-of-memory killer that a service may have.
+///
+/// Where the kernel has no keys, or a container denies them, there is nothing to give up.
+fn leave_the_callers_surroundings() {
+    let _ = rustix::thread::set_name(c"builder-sandbox");
+    let _ = sys::join_new_session_keyring();
+    let score = "/proc/self/oom_score_adj";
+    let is_protected = fs::read_to_string(score).is_ok_and(|adjustment| adjustment.starts_with('-'));
+    if is_protected {
+        // Less protection is everybody's right.
+        let _ = fs::write(score, "0");
+    }
 }
 
 /// The caller's channel, which is standard input. That must not stay open in supervisors: the caller notices

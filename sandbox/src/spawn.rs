@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::cgroup::Incidents;
 use crate::channel::{Attached, Channel, Order, Received, Reply, Request, Role};
 use crate::error::SandboxError;
+use crate::sealed;
 use crate::server::SERVER_ARGUMENT;
 use crate::spec::{Network, Spec};
 
@@ -182,7 +183,9 @@ impl Server {
     fn start(helper: &Path) -> Result<Self, SandboxError> {
         let failed = |source| SandboxError::StartHelper { helper: helper.to_owned(), source };
         let (channel, theirs) = Channel::pair().map_err(failed)?;
-        let child = Command::new(helper)
+        let sealed = sealed::program(helper);
+        let program = sealed.as_ref().map_or_else(|| helper.to_owned(), sealed::path);
+        let child = Command::new(program)
             .arg(SERVER_ARGUMENT)
             // The caller's environment may hold secrets and has no business in the sandbox.
             .env_clear()

@@ -6,12 +6,15 @@
 //! where they are not (see [`wire`](crate::wire)).
 
 use std::ffi::OsString;
+use std::fs;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
 use crate::capability::CapabilitySet;
 use crate::cgroup::Cgroup;
+use crate::devices::Devices;
 use crate::network::NetworkNamespace;
 use crate::rlimit::Rlimit;
 use crate::wire;
@@ -36,6 +39,10 @@ pub struct Spec {
     pub network: Network,
     /// Which system calls it may use.
     pub seccomp: Seccomp,
+    /// Which of the host's devices it may use.
+    pub devices: Devices,
+    /// Whether `/sys` and the view of cgroups can be written to.
+    pub kernel_files: KernelFiles,
     /// Paths made unreadable: files are covered with `/dev/null`, directories with an empty read-only tmpfs.
     /// Those that do not exist are skipped.
     #[serde(with = "wire::list")]
@@ -60,7 +67,9 @@ impl Spec {
             hostname: "localhost".to_owned(),
             network: Network::Host,
             seccomp: Seccomp::Default,
-            masked_paths: DOCKER_MASKED_PATHS.iter().map(PathBuf::from).collect(),
+            devices: Devices::Given(Vec::new()),
+            kernel_files: KernelFiles::ReadOnly,
+            masked_paths: masked_paths(),
             read_only_paths: DOCKER_READ_ONLY_PATHS.iter().map(PathBuf::from).collect(),
             shm_size: 64 << 20,
             cgroup: None,
@@ -83,6 +92,17 @@ const DOCKER_MASKED_PATHS: [&str; 12] = [
     "/sys/devices/virtual/powercap",
     "/sys/firmware",
 ];
+
+/// The paths that Docker hides, on this machine: with those above, what each processor tells of its temperature.
+fn masked_paths() -> Vec<PathBuf> {
+    static OF_PROCESSORS: OnceLock<Vec<PathBuf>> = OnceLock::new();
+    let of_processors = OF_PROCESSORS.get_or_init(|| {
+        let entries = fs::read_dir("/sys/devices/system/cpu").into_iter().flatten().flatten();
+        let paths = entries.map(|entry| entry.path().join("thermal_throttle"));
+        paths.filter(|path| path.exists()).collect()
+    });
+    DOCKER_MASKED_PATHS.iter().map(PathBuf::from).chain(of_processors.iter().cloned()).collect()
+}
 
 /// The paths that Docker makes read-only: settings of the whole machine.
 const DOCKER_READ_ONLY_PATHS: [&str; 5] =
@@ -269,6 +289,15 @@ pub enum Seccomp {
     Default,
     /// No filter.
     Unconfined,
+}
+
+/// How the file systems are mounted in which the kernel shows and takes settings of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KernelFiles {
+    /// The process can read its part of them.
+    ReadOnly,
+    /// The process can change the machine: for one that is as good as the host's root.
+    Writable,
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space}
 
 use crate::cgroup::{Group, Incidents, Watch};
 use crate::channel::{Attached, Channel, Permission, Received, Reply, Report, Request, Role};
+use crate::devices::{self, Devices, Guard, Prepared};
 use crate::error::{At, Failure, Stage};
 use crate::process;
 use crate::spawn::Exit;
@@ -35,8 +36,10 @@ pub(crate) struct Streams {
 }
 
 /// The whole life of a supervisor. An error means that nobody is left to tell.
-pub(crate) fn supervise(caller: &Channel, attached: Attached) -> io::Result<()> {
-    match start(attached) {
+///
+/// `prepared` is what the server has prepared to keep devices from processes.
+pub(crate) fn supervise(caller: &Channel, attached: Attached, prepared: &Prepared) -> io::Result<()> {
+    match start(attached, prepared) {
         Ok((init, resources, terminal)) => {
             let attached: Vec<_> = terminal.iter().map(|master| (Role::Terminal, master.as_fd())).collect();
             // If this fails, the channel is closed, and watching begins with the kill.
@@ -62,13 +65,39 @@ struct Init {
 /// What is counted of a sandbox's resources, in its group or around it.
 struct Resources {
     group: Option<Group>,
+    /// For a sandbox that was given devices.
+    own_devices: Option<Group>,
     watch: Watch,
 }
 
 impl Resources {
     fn prepare(spec: &Spec) -> Result<Self, Failure> {
         let watch = Watch::begin();
-        Ok(Self { group: spec.cgroup.as_ref().map(Group::make).transpose()?, watch })
+        let group = spec.cgroup.as_ref().map(Group::make).transpose()?;
+        Ok(Self { group, own_devices: None, watch })
+    }
+
+    /// Sees to it that devices are kept from the processes of the sandbox, and chooses the group of version 2 in
+    /// which init is to begin.
+    fn keep_devices<'a>(&'a mut self, spec: &Spec, prepared: &'a Prepared) -> (Guard, Option<&'a Group>) {
+        let own = self.group.as_ref().filter(|group| group.unified().is_some());
+        match (&spec.devices, prepared, own) {
+            (Devices::All, ..) => (Guard::Nobody, own),
+            (_, Prepared::UserNamespace, _) => (Guard::Kernel, own),
+            (_, Prepared::Mounts, _) => (Guard::Mounts, own),
+            (Devices::Given(given), Prepared::Group(_), Some(group)) => {
+                let is_guarded = devices::guard(group, given).is_ok();
+                (if is_guarded { Guard::Kernel } else { Guard::Mounts }, own)
+            }
+            (Devices::Given(given), Prepared::Group(shared), None) if given.is_empty() => {
+                (Guard::Kernel, Some(shared))
+            }
+            (Devices::Given(given), Prepared::Group(_), None) => {
+                self.own_devices = devices::guarding_group(given);
+                let guard = if self.own_devices.is_some() { Guard::Kernel } else { Guard::Mounts };
+                (guard, self.own_devices.as_ref())
+            }
+        }
     }
 
     fn incidents(&self) -> Incidents {
@@ -80,7 +109,7 @@ impl Resources {
 }
 
 /// Starts init and waits until it has become the command.
-fn start(mut attached: Attached) -> Result<(Init, Resources, Option<OwnedFd>), Failure> {
+fn start(mut attached: Attached, prepared: &Prepared) -> Result<(Init, Resources, Option<OwnedFd>), Failure> {
     let mut take = |role| {
         let missing = || Failure::setup(Stage::ReadSpec, format!("no descriptor {role:?}"), Errno::INVAL);
         attached.take(role).ok_or_else(missing)
@@ -93,12 +122,12 @@ fn start(mut attached: Attached) -> Result<(Init, Resources, Option<OwnedFd>), F
             .at(Stage::Network, "of the process")?;
     }
     let (ours, theirs) = Channel::pair().at(Stage::Supervise, "init")?;
-    let resources = Resources::prepare(&spec)?;
-    let unified = resources.group.as_ref().and_then(Group::unified);
-    match sys::fork(namespaces(&spec), unified).at(Stage::Namespaces, "the sandbox")? {
+    let mut resources = Resources::prepare(&spec)?;
+    let (guard, group) = resources.keep_devices(&spec, prepared);
+    match sys::fork(namespaces(&spec), group.and_then(Group::unified)).at(Stage::Namespaces, "the sandbox")? {
         Forked::Child => {
             drop(ours);
-            process::become_command(&spec, streams, &theirs)
+            process::become_command(&spec, guard, streams, &theirs)
         }
         Forked::Parent { child, pidfd } => {
             drop(theirs);
@@ -125,10 +154,10 @@ fn let_begin(init: &Init, group: Option<&Group>, channel: &Channel) -> Result<()
 }
 
 fn namespaces(spec: &Spec) -> UnshareFlags {
+    // The one for cgroups has the group as its root in which a process is when it makes it: init makes it when it
+    // is in its own.
     let mut namespaces =
         UnshareFlags::NEWNS | UnshareFlags::NEWPID | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
-    // Its root is the group that a process is in when it makes it: init makes it when it is in its own.
-    namespaces.set(UnshareFlags::NEWCGROUP, spec.cgroup.is_none());
     namespaces.set(UnshareFlags::NEWNET, spec.network == Network::None);
     namespaces
 }

@@ -23,7 +23,7 @@ use graph::exec::{Exec, NetworkMode, SecurityMode, Ulimit};
 use image::Platform;
 use image::user::ResolvedUser;
 use runtime::snapshotter::View;
-use sandbox::{CapabilitySet, Process, Rlimit, SandboxError, Seccomp, Spec};
+use sandbox::{CapabilitySet, Devices, KernelFiles, Process, Rlimit, SandboxError, Seccomp, Spec};
 use store::{Draft, Owner, Snapshot};
 
 use crate::blocking::blocking;
@@ -142,6 +142,8 @@ fn prepare(
     if exec.security == SecurityMode::Insecure {
         spec.process.capabilities = CapabilitySet::ALL;
         spec.seccomp = Seccomp::Unconfined;
+        spec.devices = Devices::All;
+        spec.kernel_files = KernelFiles::Writable;
         spec.masked_paths.clear();
         spec.read_only_paths.clear();
     }

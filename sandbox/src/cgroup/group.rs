@@ -61,6 +61,17 @@ impl Group {
         Ok(group)
     }
 
+    /// A group below that of this process in version 2, which limits nothing: there is something else to be
+    /// attached to it. None where it cannot be had.
+    pub(crate) fn without_limits() -> Option<Self> {
+        let all = hierarchy::all().ok()?;
+        let parent = all.iter().find(|each| each.is_unified())?.own_directory()?;
+        sweep(&parent);
+        let (directory, lock) = make_locked(&parent).ok()?;
+        let place = Place { directory, lock, is_unified: true, controllers: Vec::new() };
+        Some(Self { places: vec![place], limits: Limits::default() })
+    }
+
     /// The directory of version 2, into which a process can be cloned.
     pub(crate) fn unified(&self) -> Option<BorrowedFd<'_>> {
         self.places.iter().find(|place| place.is_unified).map(|place| place.lock.as_fd())

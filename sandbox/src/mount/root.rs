@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MountPropagationFlags, UnmountFlags, mount_change, unmount};
 
 use super::{MountPoint, Refusal, Tree, overlay, read_only_overlay};
+use crate::devices::Guard;
 use crate::error::{At, Failure, Stage};
 use crate::spec::{Mount, MountKind, Root};
 use crate::sys::{self, MountAttributes};
@@ -22,18 +23,19 @@ const ROOT: &str = "root";
 pub(crate) struct Staging {
     tmpfs: Tree,
     files: usize,
+    guard: Guard,
 }
 
 impl Staging {
     /// Makes all mounts of this (new) mount namespace private and prepares the staging area.
-    pub(crate) fn prepare() -> Result<Self, Failure> {
+    pub(crate) fn prepare(guard: Guard) -> Result<Self, Failure> {
         let private = MountPropagationFlags::REC | MountPropagationFlags::PRIVATE;
         mount_change("/", private).at(Stage::Propagation, "/")?;
         let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
         let tmpfs = Tree::tmpfs(0o700, None, attributes).at(Stage::Root, "staging tmpfs")?;
         tmpfs.attach_at(CWD, "/").at(Stage::Root, "staging tmpfs")?;
         rustix::fs::mkdirat(&tmpfs, ROOT, Mode::RWXU).at(Stage::Root, "staging tmpfs")?;
-        Ok(Self { tmpfs, files: 0 })
+        Ok(Self { tmpfs, files: 0, guard })
     }
 
     /// Mounts the root file system in the staging area.
@@ -50,6 +52,7 @@ impl Staging {
                 (object, tree)
             }
         };
+        self.guard(&tree).at(Stage::Root, &object)?;
         tree.attach_at(&self.tmpfs, ROOT).at(Stage::Root, &object)?;
         Ok(tree)
     }
@@ -68,9 +71,18 @@ impl Staging {
                 self.file(content, *mode, (*uid, *gid)).at(Stage::Mount, target)?
             }
         };
+        self.guard(&tree).at(Stage::Mount, target)?;
         let is_file = tree.is_file().at(Stage::MountPoint, target)?;
         let point = MountPoint::find_or_make(root, &mount.target, is_file).at(Stage::MountPoint, target)?;
         tree.attach(&point).at(Stage::Mount, target)
+    }
+
+    /// Has the mount refuse to open device nodes, if nothing else does.
+    fn guard(&self, tree: &Tree) -> Result<(), Errno> {
+        if self.guard != Guard::Mounts {
+            return Ok(());
+        }
+        sys::set_mount_attributes(tree, MountAttributes { no_dev: true, ..MountAttributes::default() })
     }
 
     /// Writes a file into the staging area and returns a read-only mount of it alone.

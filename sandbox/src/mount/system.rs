@@ -8,6 +8,7 @@ use rustix::mount::MountAttrFlags;
 
 use super::{FileSystem, MountPoint, NO_PROGRAMS, Refusal, Tree};
 use crate::error::{At, Failure, Stage};
+use crate::spec::KernelFiles;
 use crate::sys::{self, MountAttributes};
 
 /// Where the cgroup file systems are found, on the host and in the root.
@@ -23,16 +24,22 @@ pub(crate) fn mount_proc(root: &Tree) -> Result<(), Failure> {
     tree.attach(&point).at(Stage::Mount, "/proc")
 }
 
-/// Mounts `/sys`, read-only. A user namespace that does not own its network namespace may not mount sysfs; it
+/// Mounts `/sys`. A user namespace that does not own its network namespace may not mount sysfs; it
 /// gets a read-only view of the `/sys` that it already sees.
-pub(crate) fn mount_sys(root: &Tree) -> Result<(), Failure> {
+pub(crate) fn mount_sys(root: &Tree, files: KernelFiles) -> Result<(), Failure> {
     let point = MountPoint::find(root, Path::new("/sys")).at(Stage::MountPoint, "/sys")?;
-    let read_only = NO_PROGRAMS | MountAttrFlags::MOUNT_ATTR_RDONLY;
-    let tree = match FileSystem::open("sysfs").and_then(|sysfs| sysfs.mount(read_only)) {
+    let tree = match FileSystem::open("sysfs").and_then(|sysfs| sysfs.mount(attributes(files))) {
         Err(Refusal { errno: Errno::PERM, .. }) => visible_sys().at(Stage::Mount, "/sys")?,
         result => result.at(Stage::Mount, "/sys")?,
     };
     tree.attach(&point).at(Stage::Mount, "/sys")
+}
+
+fn attributes(files: KernelFiles) -> MountAttrFlags {
+    match files {
+        KernelFiles::ReadOnly => NO_PROGRAMS | MountAttrFlags::MOUNT_ATTR_RDONLY,
+        KernelFiles::Writable => NO_PROGRAMS,
+    }
 }
 
 fn visible_sys() -> Result<Tree, Errno> {
@@ -42,15 +49,15 @@ fn visible_sys() -> Result<Tree, Errno> {
     Ok(tree)
 }
 
-/// Mounts a read-only view of the process's own cgroup, which its cgroup namespace shows as the root.
+/// Mounts a view of the process's own cgroup, which its cgroup namespace shows as the root.
 ///
 /// A convenience for programs that read their limits: where the kernel refuses (no cgroup file system on this
 /// machine, a controller that another mount holds), there is an empty directory instead.
-pub(crate) fn mount_cgroup(root: &Tree) -> Result<(), Failure> {
+pub(crate) fn mount_cgroup(root: &Tree, files: KernelFiles) -> Result<(), Failure> {
     let Ok(point) = MountPoint::find(root, Path::new(CGROUP)) else { return Ok(()) };
-    let read_only = NO_PROGRAMS | MountAttrFlags::MOUNT_ATTR_RDONLY;
+    let attributes = attributes(files);
     if is_unified()
-        && let Ok(tree) = FileSystem::open("cgroup2").and_then(|cgroup| cgroup.mount(read_only))
+        && let Ok(tree) = FileSystem::open("cgroup2").and_then(|cgroup| cgroup.mount(attributes))
     {
         return tree.attach(&point).at(Stage::Mount, CGROUP);
     }
@@ -59,7 +66,7 @@ pub(crate) fn mount_cgroup(root: &Tree) -> Result<(), Failure> {
     if !is_unified() {
         for hierarchy in hierarchies() {
             // Left out where refused, see above.
-            let _ = mount_hierarchy(&tmpfs, &hierarchy, read_only);
+            let _ = mount_hierarchy(&tmpfs, &hierarchy, attributes);
         }
     }
     tmpfs.make_read_only().at(Stage::ReadOnly, CGROUP)

@@ -4,6 +4,7 @@
     reason = "the only place of the project where the kernel is called without a safe binding"
 )]
 
+mod bpf;
 mod exec;
 mod fork;
 mod mount;
@@ -11,11 +12,14 @@ mod network;
 mod process;
 mod seccomp;
 
+pub(crate) use bpf::{ExtendedInstruction, attach_device_program, load_device_program};
 pub(crate) use exec::execute;
 pub(crate) use fork::{Forked, fork};
 pub(crate) use mount::{MountAttributes, set_mount_attributes};
 pub(crate) use network::bring_interface_up;
-pub(crate) use process::{close_from, close_on_exec_from, reset_signals, send_signal, unshare};
+pub(crate) use process::{
+    close_from, close_on_exec_from, join_new_session_keyring, reset_signals, send_signal, unshare,
+};
 pub(crate) use seccomp::{Instruction, install_filter};
 
 use rustix::io::Errno;

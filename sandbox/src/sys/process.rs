@@ -51,6 +51,17 @@ pub(crate) fn send_signal(pidfd: impl AsFd, number: i32) -> Result<(), Errno> {
     check(result).map(drop)
 }
 
+/// `KEYCTL_JOIN_SESSION_KEYRING`
+const JOIN_SESSION_KEYRING: libc::c_long = 1;
+
+/// Gives this process an empty session keyring instead of the one that it inherited (keyctl(2)).
+pub(crate) fn join_new_session_keyring() -> Result<(), Errno> {
+    // SAFETY: a null pointer for the name asks for a keyring without one.
+    let result =
+        unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, ptr::null::<libc::c_char>()) };
+    check(result).map(drop)
+}
+
 /// Moves this process into new namespaces (unshare(2)).
 pub(crate) fn unshare(namespaces: UnshareFlags) -> Result<(), Errno> {
     // SAFETY: unsafe is only `CLONE_FILES`, which takes descriptors away from other threads.

@@ -6,6 +6,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets an error ends there")]
 #![expect(clippy::print_stdout, clippy::print_stderr, clippy::exit, reason = "this is a test harness")]
 
+mod attempt;
+mod escapes;
 mod limits;
 
 use std::fs::{self, File};
@@ -731,6 +733,22 @@ const TESTS: &[Test] = &[
         limits::a_group_is_the_root_of_its_sandbox_and_gone_with_it,
     ),
     ("groups_can_lie_below_a_parent", limits::groups_can_lie_below_a_parent),
+    ("a_shell_cannot_get_out", escapes::a_shell_cannot_get_out),
+    ("denied_calls_are_denied", escapes::denied_calls_are_denied),
+    ("without_filter_the_same_calls_succeed", escapes::without_filter_the_same_calls_succeed),
+    ("processes_of_others_cannot_be_traced", escapes::processes_of_others_cannot_be_traced),
+    ("the_running_program_cannot_be_written_to", escapes::the_running_program_cannot_be_written_to),
+    ("devices_of_the_host_cannot_be_opened", escapes::devices_of_the_host_cannot_be_opened),
+    ("harmless_devices_can_be_made_and_used", escapes::harmless_devices_can_be_made_and_used),
+    ("devices_that_are_given_can_be_used", escapes::devices_that_are_given_can_be_used),
+    ("where_there_is_no_group_mounts_refuse_devices", escapes::where_there_is_no_group_mounts_refuse_devices),
+    ("daemons_end_with_their_step", escapes::daemons_end_with_their_step),
+    ("a_step_without_streams_is_waited_for", escapes::a_step_without_streams_is_waited_for),
+    ("memory_file_systems_are_bounded", escapes::memory_file_systems_are_bounded),
+    ("nothing_of_the_caller_is_inherited", escapes::nothing_of_the_caller_is_inherited),
+    ("mounts_cannot_be_led_out_of_the_root", escapes::mounts_cannot_be_led_out_of_the_root),
+    ("capabilities_that_are_taken_are_gone", escapes::capabilities_that_are_taken_are_gone),
+    ("no_descriptor_is_left_open", escapes::no_descriptor_is_left_open),
 ];
 
 /// What the tests need of the machine and it does not have.
