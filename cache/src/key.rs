@@ -17,7 +17,7 @@
 //! |---|---|
 //! | the kind of operation and the version of its encoding | the name of a stage, comments, line numbers |
 //! | `RUN`: arguments, environment with every `ARG` in scope, working directory, user, host name, platform | resource limits of the build, proxy variables |
-//! | `RUN`: network and security mode, `ulimit`s, the names of `--add-host` | the addresses of `--add-host`, the log |
+//! | `RUN`: network and security mode, `ulimit`s, `--cgroup-parent`, the names of `--add-host` | the addresses of `--add-host`, the log |
 //! | `RUN`: kind, target and options of each mount, the text of heredoc scripts | what is in a cache mount |
 //! | `RUN`: ids of secrets and ssh agents | their values |
 //! | `COPY`: destination, owner, mode, patterns, inline text | |

@@ -69,6 +69,7 @@ fn exec(command: &str) -> Exec {
         secret_env: vec![],
         extra_hosts: vec![],
         ulimits: vec![],
+        cgroup_parent: None,
     }
 }
 

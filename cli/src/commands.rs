@@ -49,7 +49,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Build(Box<build::BuildArgs>),
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
     Images(images::ImagesArgs),
     Tag(tag::TagArgs),
     Rmi(rmi::RmiArgs),

@@ -9,11 +9,13 @@
 //! - [`csv`], [`table`], [`units`]: text forms that docker's users know
 #![forbid(unsafe_code)]
 
+mod advice;
 mod commands;
 mod csv;
 mod environment;
 mod excerpt;
 mod interrupt;
+mod limits;
 mod progress;
 mod report;
 mod table;

@@ -27,6 +27,7 @@ use engine::OpenError;
 use engine::error::{BuildError, MissingSource, StepCause, StepError};
 use engine::outcome::{DockerfileText, Finding, Location, Outcome};
 
+use crate::advice;
 use crate::excerpt::{Excerpts, Shown, excerpt};
 use crate::interrupt;
 
@@ -102,7 +103,10 @@ impl fmt::Display for Failure {
                     let at = findings.first().map(|finding| place(finding, &excerpts));
                     write!(f, "failed to build: failed to solve: {}{error}", at.unwrap_or_default())
                 }
-                BuildError::Request(_) | BuildError::PushWithoutTag | BuildError::ContextMissing { .. } => {
+                BuildError::Request(_)
+                | BuildError::Limits(_)
+                | BuildError::PushWithoutTag
+                | BuildError::ContextMissing { .. } => {
                     write!(f, "failed to build: {}", chain(error))
                 }
                 error => write!(f, "failed to build: failed to solve: {}", chain(error)),
@@ -261,6 +265,7 @@ fn hints_of_build(error: &BuildError) -> Vec<String> {
     match error {
         BuildError::Pin { similar: Some(similar), .. } => vec![format!("did you mean {similar}?")],
         BuildError::Step(step) => step_hints(step),
+        BuildError::Limits(error) => vec![advice::on_limit(&error.obstacle).to_owned()],
         BuildError::ReadDockerfile { display, .. } if display == "Dockerfile" => {
             vec!["the context has no Dockerfile; -f names one that lies elsewhere".to_owned()]
         }
@@ -279,10 +284,9 @@ fn step_hints(step: &StepError) -> Vec<String> {
              emulator for {} with binfmt_misc",
             platform.architecture
         ),
-        Some(StepCause::Exited(127)) => "127 is what a shell exits with when it does not find a command",
-        Some(StepCause::Exited(126)) => "126 is what a shell exits with when it cannot execute a file",
-        Some(StepCause::Exited(137)) => "137 stands for SIGKILL, which the kernel sends when memory runs out",
-        Some(StepCause::Exited(_)) | None => return Vec::new(),
+        Some(StepCause::Exited(ending)) => return advice::on_ending(ending),
+        Some(StepCause::Fault(fault)) => return vec![advice::on_fault(fault)],
+        None => return Vec::new(),
     };
     vec![hint.to_owned()]
 }
@@ -360,7 +364,7 @@ mod tests {
             log_tail: vec!["cc -c main.c".into(), "make: *** [main.o] Error 1".into()],
             warnings: Vec::new(),
             notes: Vec::new(),
-            cause: Some(StepCause::Exited(2)),
+            cause: None,
             source: Arc::new(io::Error::other(
                 "process \"/bin/sh -c make\" did not complete successfully: exit code: 2",
             )),

@@ -7,6 +7,7 @@ use executor::{ExecuteError, Output, PinError, Session};
 use graph::{Name, Pins, VertexId};
 use parser::{Dockerfile, Severity};
 use planner::{Needs, Plan, PlanOptions, Planned, Remark, StageSelection, Steps};
+use sandbox::Cgroup;
 use solver::{Bypass, Job, SolveError};
 
 use crate::advice;
@@ -33,6 +34,11 @@ impl Engine {
         let progress = Progress::new(events);
         let prepared = self.prepare(&request, Purpose::Build, &progress).await?;
         let Prepared { text, warnings, notes, contexts, session, plan, is_multi_platform } = prepared;
+        if options::runs_processes(&plan) && (request.cgroup_parent.is_some() || !request.limits.is_empty()) {
+            // Before anything is fetched; a limit that cannot be had is never left out silently.
+            let group = Cgroup { parent: request.cgroup_parent.clone(), limits: request.limits.clone() };
+            blocking(move || sandbox::cgroup::check(&group)).await?;
+        }
         if options::shares_the_network(&plan) {
             progress.warn("RUN steps share the network of this machine");
         }
@@ -312,7 +318,8 @@ impl Solving<'_> {
         let missing = error.missing_source().map(|missing| missing::explain(self.contexts, missing));
         let cause = missing
             .map(StepCause::MissingSource)
-            .or(error.exit_code().map(StepCause::Exited))
+            .or(error.fault().map(StepCause::Fault))
+            .or(error.ending().copied().map(StepCause::Exited))
             .or(error.foreign_platform().cloned().map(StepCause::Foreign));
         BuildError::Step(Box::new(StepError {
             label: step.map(|step| step.label.clone()).unwrap_or_default(),

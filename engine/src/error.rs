@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use executor::{Ending, Fault};
 use image::Platform;
+use sandbox::cgroup::CgroupError;
 
 use crate::outcome::{DockerfileText, Finding, Location};
 
@@ -56,6 +58,9 @@ pub enum BuildError {
     /// What came in on standard input begins like an archive and is none.
     #[error("the build context on standard input is compressed, but holds no tar archive")]
     NotAnArchive,
+    /// `RUN` steps cannot be limited as the request asks for.
+    #[error(transparent)]
+    Limits(#[from] CgroupError),
     /// A flag of the request cannot be used.
     #[error("{0}")]
     Request(Source),
@@ -153,8 +158,10 @@ pub struct StepError {
 /// Why a step failed, as far as something can be advised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StepCause {
-    /// Its process ended with this exit code.
-    Exited(i32),
+    /// Its process ended this way.
+    Exited(Ending),
+    /// A program did not run.
+    Fault(Fault),
     /// A copy did not find its source.
     MissingSource(MissingSource),
     /// The image is for this platform, which the machine cannot run.

@@ -49,13 +49,17 @@ pub use request::{BuildRequest, Export};
 
 /// Values of other crates that are part of this interface.
 pub use executor::ssh::AgentSource;
-pub use executor::{SecretSource, SecretValue};
+pub use executor::{Ending, Fault, SecretSource, SecretValue};
 pub use graph::exec::Ulimit;
 pub use planner::options::is_proxy_variable;
 pub use runtime::command::Volume;
 pub use runtime::{Container, RunError as ContainerError, RunOptions, SnapshotterChoice};
+pub use sandbox::cgroup::{CgroupError, Obstacle};
 pub use sandbox::rootless::{Identity, enter as enter_user_namespace};
-pub use sandbox::{Exit, Killer, Resource, SandboxError, Stdio, Stream as StdioStream};
+pub use sandbox::signal::describe as describe_signal;
+pub use sandbox::{
+    Exit, Killer, Limits, OutOfMemory, Resource, SandboxError, Stdio, Stream as StdioStream, SwapLimit,
+};
 
 /// First call in `main`: where the process was started as the sandbox's helper, it never returns.
 pub fn sandbox_init() {

@@ -46,6 +46,7 @@ pub(crate) fn plan_options(
     };
     options.extra_hosts = request.extra_hosts.iter().map(|(name, _)| name.clone()).collect();
     options.ulimits.clone_from(&request.ulimits);
+    options.cgroup_parent.clone_from(&request.cgroup_parent);
     if let Bypass::Stages(stages) = &request.bypass {
         options.uncached_stages.clone_from(stages);
     }
@@ -93,9 +94,15 @@ pub(crate) fn session_options(request: &BuildRequest) -> SessionOptions {
         proxy_variables,
         extra_hosts: request.extra_hosts.iter().map(extra_host).collect(),
         shm_size: request.shm_size,
+        limits: request.limits.clone(),
         images: if request.pull { ImagePolicy::Registry } else { ImagePolicy::PreferLocal },
         ..SessionOptions::default()
     }
+}
+
+/// Whether the plan has a step that runs a process.
+pub(crate) fn runs_processes(plan: &Plan) -> bool {
+    plan.graph.vertices().any(|(_, vertex)| matches!(&vertex.op, Op::Exec(_)))
 }
 
 /// Whether a step of the plan runs with the default network, which is the host's for now.

@@ -13,6 +13,7 @@ use graph::exec::Ulimit;
 use graph::name::redacted;
 use image::{Platform, Reference};
 pub use planner::remote::{GitReference, GitReferenceError, is_http_url};
+use sandbox::Limits;
 
 /// One build.
 #[derive(Clone, Debug)]
@@ -47,6 +48,10 @@ pub struct BuildRequest {
     pub shm_size: u64,
     /// Resource limits of `RUN` steps.
     pub ulimits: Vec<Ulimit>,
+    /// Limits for all processes of a `RUN` step together.
+    pub limits: Limits,
+    /// The control group below which `RUN` steps get theirs.
+    pub cgroup_parent: Option<String>,
     /// Secrets by id.
     pub secrets: BTreeMap<String, SecretSource>,
     /// ssh agents by id.

@@ -4,7 +4,9 @@ use graph::{Name, VertexId};
 use image::Platform;
 use store::StoreError;
 
+use crate::exec::ending::Ending;
 use crate::exec::error::ExecError;
+use crate::exec::fault::Fault;
 use crate::file::error::{FileError, MissingPath};
 use crate::source::error::SourceError;
 
@@ -35,10 +37,18 @@ pub enum ExecuteError {
 }
 
 impl ExecuteError {
-    /// The exit code of the process that failed, if one ran and failed.
-    pub fn exit_code(&self) -> Option<i32> {
+    /// How the process ended that failed, if one ran and failed.
+    pub fn ending(&self) -> Option<&Ending> {
         match self {
-            Self::Exec(ExecError::Exited { code, .. }) => Some(*code),
+            Self::Exec(ExecError::Exited { ending, .. }) => Some(ending),
+            _ => None,
+        }
+    }
+
+    /// What is wrong with the program that did not run, if that is known.
+    pub fn fault(&self) -> Option<Fault> {
+        match self {
+            Self::Exec(ExecError::Sandbox { source, .. }) => Fault::of_error(source),
             _ => None,
         }
     }

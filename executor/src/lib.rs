@@ -35,7 +35,9 @@ pub mod ssh;
 mod worker;
 
 pub use error::{ExecuteError, PinError};
+pub use exec::ending::Ending;
 pub use exec::error::ExecError;
+pub use exec::fault::Fault;
 pub use executor::{Executor, ExecutorParts, PulledImage};
 pub use file::error::{FileError, MissingPath};
 pub use file::similar::similar;

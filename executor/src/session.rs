@@ -11,6 +11,7 @@ use graph::name::{GitName, GitPin, HttpName, HttpPin};
 use graph::source::ContextName;
 use graph::{Name, Pin};
 use runtime::surroundings::ExtraHost;
+use sandbox::Limits;
 use store::Tree;
 
 use crate::blocking::blocking;
@@ -35,6 +36,8 @@ pub struct SessionOptions {
     pub extra_hosts: Vec<ExtraHost>,
     /// Size of `/dev/shm` in bytes.
     pub shm_size: u64,
+    /// Limits for all processes of a `RUN` step together.
+    pub limits: Limits,
     /// The network of `RUN` steps that ask for none in particular.
     pub network: DefaultNetwork,
     /// Where image names are looked up.
@@ -51,6 +54,7 @@ impl Default for SessionOptions {
             proxy_variables: BTreeMap::new(),
             extra_hosts: Vec::new(),
             shm_size: 64 << 20,
+            limits: Limits::default(),
             network: DefaultNetwork::Host,
             images: ImagePolicy::PreferLocal,
         }

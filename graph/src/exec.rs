@@ -32,6 +32,10 @@ pub struct Exec {
     pub extra_hosts: Vec<String>,
     /// Resource limits that the process can observe.
     pub ulimits: Vec<Ulimit>,
+    /// The control group below which the process gets its own, as `--cgroup-parent` names it. What that limits,
+    /// the process can observe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cgroup_parent: Option<String>,
 }
 
 /// What a process can reach: `RUN --network`.

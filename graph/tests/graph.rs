@@ -34,6 +34,7 @@ fn run(command: &str) -> Exec {
         secret_env: vec![],
         extra_hosts: vec![],
         ulimits: vec![],
+        cgroup_parent: None,
     }
 }
 

@@ -43,6 +43,8 @@ pub struct PlanOptions {
     pub extra_hosts: Vec<String>,
     /// `--ulimit`.
     pub ulimits: Vec<Ulimit>,
+    /// `--cgroup-parent`.
+    pub cgroup_parent: Option<String>,
     /// `--no-cache-filter`: stages whose steps run even if their results are known.
     pub uncached_stages: Vec<String>,
     /// `--allow`: what RUN may ask for.
@@ -111,6 +113,7 @@ impl PlanOptions {
             hostname: None,
             extra_hosts: Vec::new(),
             ulimits: Vec::new(),
+            cgroup_parent: None,
             uncached_stages: Vec::new(),
             allowed: Vec::new(),
             context_time: ContextTime::None,

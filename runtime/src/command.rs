@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use image::config::DEFAULT_PATH;
 use image::{ContainerConfig, ImagePath};
+use sandbox::Limits;
 
 /// What differs from the image's config.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +25,10 @@ pub struct RunOptions {
     pub terminal: bool,
     /// `-h`: the host name; otherwise one is made up.
     pub hostname: Option<String>,
+    /// Limits for all its processes together.
+    pub limits: Limits,
+    /// `--cgroup-parent`: the control group below which it gets its own.
+    pub cgroup_parent: Option<String>,
     /// `--network none` instead of the host's.
     pub without_network: bool,
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use image::{ContainerConfig, ImagePath};
 use sandbox::{
-    Exit, Killer, Mount, MountKind, Network, Process, Running, Sandbox, SandboxError, Spec, Stdio,
+    Cgroup, Exit, Killer, Mount, MountKind, Network, Process, Running, Sandbox, SandboxError, Spec, Stdio,
 };
 use store::{Draft, MountPoint, MountPointKind, Snapshot, Store, StoreError, Timestamp};
 
@@ -154,6 +154,9 @@ fn specify(
     let mut spec = Spec::new(root, process);
     spec.mounts = targets.into_iter().zip(mounts).map(|(target, (_, kind))| Mount { target, kind }).collect();
     spec.hostname = hostname;
+    if options.cgroup_parent.is_some() || !options.limits.is_empty() {
+        spec.cgroup = Some(Cgroup { parent: options.cgroup_parent.clone(), limits: options.limits.clone() });
+    }
     spec.network = if options.without_network { Network::None } else { Network::Host };
     Ok(spec)
 }

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::CgroupError;
+use crate::program::{Machine, Program};
 use crate::rootless::Blocker;
 use crate::wire;
 
@@ -69,7 +70,7 @@ pub enum SandboxError {
         source: io::Error,
     },
     /// The file is there, but the program that must run it is not.
-    #[error("interpreter {} of {} is missing", interpreter.display(), path.display())]
+    #[error("interpreter {} of {} is missing", interpreter.display().to_string().escape_debug(), path.display())]
     MissingInterpreter {
         /// The file, inside the root.
         path: PathBuf,
@@ -77,10 +78,12 @@ pub enum SandboxError {
         interpreter: PathBuf,
     },
     /// The kernel knows no way to run this file: another architecture, an empty file, a script without `#!`.
-    #[error("exec format error: {}", path.display())]
+    #[error("exec format error: {} {}", path.display(), what_it_is(program))]
     ExecFormat {
         /// The file, inside the root.
         path: PathBuf,
+        /// What it is.
+        program: Program,
     },
     /// The working directory is missing, no directory, or closed to the user.
     #[error("cannot change to the working directory {}", path.display())]
@@ -211,6 +214,20 @@ fn status_suffix(status: Option<ExitStatus>) -> String {
     status.map_or_else(String::new, |status| format!(" ({status})"))
 }
 
+/// Why the kernel does not run such a file.
+fn what_it_is(program: &Program) -> String {
+    match (program, Machine::HOST) {
+        (Program::Binary(machine) | Program::Linked { machine, .. }, Some(host)) if *machine != host => {
+            format!("is a program for {machine}, this machine is {host}")
+        }
+        (Program::Binary(_) | Program::Linked { .. }, _) => "is a damaged program".to_owned(),
+        (Program::Script { .. }, _) => "has an interpreter that is no program".to_owned(),
+        (Program::Text, _) => "is a text without a #! line".to_owned(),
+        (Program::Empty, _) => "is an empty file".to_owned(),
+        (Program::Data, _) => "is no program".to_owned(),
+    }
+}
+
 fn detail_suffix(detail: Option<&str>) -> String {
     detail.map_or_else(String::new, |text| format!(" ({text})"))
 }
@@ -250,6 +267,7 @@ pub(crate) enum Failure {
     ExecFormat {
         #[serde(with = "wire::one")]
         path: PathBuf,
+        program: Program,
     },
     WorkingDirectory {
         #[serde(with = "wire::one")]
@@ -312,7 +330,7 @@ impl From<Failure> for SandboxError {
             Failure::MissingInterpreter { path, interpreter } => {
                 Self::MissingInterpreter { path, interpreter }
             }
-            Failure::ExecFormat { path } => Self::ExecFormat { path },
+            Failure::ExecFormat { path, program } => Self::ExecFormat { path, program },
             Failure::WorkingDirectory { path, errno } => Self::WorkingDirectory { path, source: os(errno) },
             Failure::UnmappedId { kind, id } => Self::UnmappedId { kind, id },
             Failure::Cgroup(error) => Self::Cgroup(error),

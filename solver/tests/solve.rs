@@ -216,6 +216,7 @@ impl Plan {
             secret_env: vec![],
             extra_hosts: vec![],
             ulimits: vec![],
+            cgroup_parent: None,
         };
         let id = self.graph.add(Op::Exec(Box::new(exec)), inputs);
         let ordinal = u32::try_from(self.positions.len()).unwrap();

@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use call::Call;
 
 use super::Session;
+use crate::limits::LimitArgs;
 use crate::progress::{self, Mode};
 use crate::report::{self, Failure};
 
@@ -91,6 +92,12 @@ pub(crate) struct BuildArgs {
     /// Resource limit for RUN steps: "NAME=SOFT[:HARD]" (repeatable)
     #[arg(long = "ulimit", value_name = "LIMIT")]
     ulimits: Vec<String>,
+    #[command(flatten)]
+    limits: LimitArgs,
+    /// Limit for each RUN step: "NAME=VALUE" with one of memory, memory-swap, cpu-shares, cpu-period, cpu-quota,
+    /// cpuset-cpus, cpuset-mems, cpus, pids-limit; the same as the flags of these names (repeatable)
+    #[arg(long = "resource", value_name = "LIMIT")]
+    resources: Vec<String>,
     /// What RUN steps may ask for: network.host, security.insecure (repeatable)
     #[arg(long, value_name = "ENTITLEMENT", value_delimiter = ',')]
     allow: Vec<String>,

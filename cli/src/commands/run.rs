@@ -11,6 +11,7 @@ use engine::{ContainerError, Engine, RunOptions, SandboxError, Stdio, StdioStrea
 use image::{ImagePath, Reference};
 
 use super::Session;
+use crate::limits::LimitArgs;
 use crate::progress::{self, Mode};
 use crate::report::{Failure, NOT_EXECUTABLE, NOT_FOUND, RUN_FAILED};
 
@@ -45,6 +46,8 @@ pub(crate) struct RunArgs {
     /// Host name
     #[arg(long, value_name = "NAME")]
     hostname: Option<String>,
+    #[command(flatten)]
+    limits: LimitArgs,
     /// Network: host or none
     #[arg(long, value_name = "MODE")]
     network: Option<String>,
@@ -121,6 +124,8 @@ fn options(arguments: &RunArgs, session: &Session<'_>) -> Result<RunOptions, Fai
         volumes: arguments.volumes.iter().map(volume).collect::<Result<_, _>>()?,
         terminal: arguments.tty,
         hostname: arguments.hostname.clone(),
+        limits: arguments.limits.limits()?,
+        cgroup_parent: arguments.limits.cgroup_parent(),
         without_network,
     })
 }

@@ -74,6 +74,7 @@ fn a_command_that_is_not_there() {
        1 |     FROM busybox
        2 | >>> RUN ["no-such-command"]
     --------------------
+    hint: the image has no command no-such-command: install its package, or look at PATH
     ERROR: failed to build: failed to solve: process "no-such-command" could not be run: command not found: no-such-command
     "#);
 }

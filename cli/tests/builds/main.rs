@@ -7,6 +7,7 @@
 //! - [`exports`]: other programs accept what is exported
 //! - [`failures`]: what is printed, and what is left, when a build fails
 //! - [`reports`]: what is printed about each mistake in a Dockerfile
+//! - [`limits`]: steps that need more memory, or more processes, than they may have
 //! - [`interruptions`]: what is left when a build is interrupted or killed
 //! - [`platforms`]: several platforms at once, and foreign ones
 //! - [`rootless`]: builds of ordinary users
@@ -17,6 +18,7 @@ mod contexts;
 mod exports;
 mod failures;
 mod interruptions;
+mod limits;
 mod platforms;
 mod project;
 mod reports;

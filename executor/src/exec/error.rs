@@ -8,6 +8,7 @@ use image::{ImagePath, Platform};
 use sandbox::{SandboxError, UnknownResource};
 use store::StoreError;
 
+use crate::exec::ending::Ending;
 use crate::session::SecretError;
 use crate::ssh::keys::KeyAgentError;
 
@@ -19,12 +20,12 @@ pub enum ExecError {
     /// The process ended with another exit code than 0, or by a signal (128 and the signal's number).
     ///
     /// The text is BuildKit's, which scripts look for.
-    #[error("process {command:?} did not complete successfully: exit code: {code}")]
+    #[error("process {command:?} did not complete successfully: {ending}")]
     Exited {
         /// The command and its arguments, joined by blanks.
         command: String,
-        /// The exit code.
-        code: i32,
+        /// How it ended.
+        ending: Ending,
     },
     /// The image is for another kind of machine, and nothing here emulates it.
     #[error(

@@ -7,10 +7,13 @@
 //!
 //! - [`mounts`]: bind, cache, tmpfs, secret and ssh mounts; [`context`]: showing a tree to a process
 //! - [`process`]: starting, reading, waiting, killing
+//! - [`ending`]: how processes end, in words; [`fault`]: why programs do not run
 //! - [`error`]: what can go wrong
 
 pub(crate) mod context;
+pub mod ending;
 pub mod error;
+pub mod fault;
 pub(crate) mod mounts;
 pub(crate) mod process;
 
@@ -23,10 +26,13 @@ use graph::exec::{Exec, NetworkMode, SecurityMode, Ulimit};
 use image::Platform;
 use image::user::ResolvedUser;
 use runtime::snapshotter::View;
-use sandbox::{CapabilitySet, Devices, KernelFiles, Process, Rlimit, SandboxError, Seccomp, Spec};
+use sandbox::{
+    CapabilitySet, Cgroup, Devices, KernelFiles, OutOfMemory, Process, Rlimit, SandboxError, Seccomp, Spec,
+};
 use store::{Draft, Owner, Snapshot};
 
 use crate::blocking::blocking;
+use crate::exec::ending::{Ending, Size};
 use crate::exec::error::ExecError;
 use crate::exec::mounts::{Mounts, Sources};
 use crate::output::Output;
@@ -54,7 +60,7 @@ pub(crate) async fn run(
     let command = exec.args.join(" ");
     let snapshotter = session.executor.snapshotter();
     let needed = Arc::new((session.clone(), exec.clone(), base, inputs));
-    let (exit, prepared) = loop {
+    let (exit, incidents, prepared) = loop {
         let view = snapshotter.view();
         let prepared = prepare_when_possible(&needed, view).await?;
         match process::run(sandbox.clone(), prepared, &command, log).await {
@@ -65,7 +71,10 @@ pub(crate) async fn run(
         }
     };
     if !exit.success() {
-        return Err(ExecError::Exited { command, code: exit.shell_code() });
+        return Err(ExecError::Exited { command, ending: Ending::new(exit, incidents) });
+    }
+    if let Some(OutOfMemory::Limit { bytes }) = incidents.out_of_memory {
+        log.warn(format!("a process was killed at the memory limit of {}", Size(bytes)));
     }
     let Prepared { draft, .. } = prepared;
     Ok(blocking(move || draft.commit()).await?)
@@ -139,6 +148,9 @@ fn prepare(
     spec.hostname.clone_from(&exec.hostname);
     spec.network = network(exec.network, options.network);
     spec.shm_size = options.shm_size;
+    if exec.cgroup_parent.is_some() || !options.limits.is_empty() {
+        spec.cgroup = Some(Cgroup { parent: exec.cgroup_parent.clone(), limits: options.limits.clone() });
+    }
     if exec.security == SecurityMode::Insecure {
         spec.process.capabilities = CapabilitySet::ALL;
         spec.seccomp = Seccomp::Unconfined;

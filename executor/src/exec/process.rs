@@ -10,7 +10,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use sandbox::{Exit, Killer, Sandbox, Stdio, Stream};
+use sandbox::{Exit, Incidents, Killer, Sandbox, Stdio, Stream};
 use solver::StepLog;
 
 use crate::blocking::blocking;
@@ -51,12 +51,12 @@ pub(crate) async fn run(
     prepared: Prepared,
     command: &str,
     log: &StepLog,
-) -> Result<(Exit, Prepared), ExecError> {
+) -> Result<(Exit, Incidents, Prepared), ExecError> {
     let guard = KillOnDrop::default();
     let (handle, log, command) = (Arc::clone(&guard.0), log.clone(), command.to_owned());
     blocking(move || {
-        let exit = start_and_wait(&sandbox, &prepared, &handle, &log, &command)?;
-        Ok((exit, prepared))
+        let (exit, incidents) = start_and_wait(&sandbox, &prepared, &handle, &log, &command)?;
+        Ok((exit, incidents, prepared))
     })
     .await
 }
@@ -67,7 +67,7 @@ fn start_and_wait(
     handle: &Mutex<Handle>,
     log: &StepLog,
     command: &str,
-) -> Result<Exit, ExecError> {
+) -> Result<(Exit, Incidents), ExecError> {
     let failed = |source| ExecError::Sandbox { command: command.to_owned(), source };
     let (stdout, stdout_writer) = io::pipe().map_err(ExecError::Pipe)?;
     let (stderr, stderr_writer) = io::pipe().map_err(ExecError::Pipe)?;
@@ -88,7 +88,8 @@ fn start_and_wait(
     thread::scope(|scope| {
         scope.spawn(|| pass_on(stdout, solver::Stream::Stdout, log));
         scope.spawn(|| pass_on(stderr, solver::Stream::Stderr, log));
-        running.wait().map_err(failed)
+        let exit = running.wait().map_err(failed)?;
+        Ok((exit, running.incidents()))
     })
 }
 

@@ -58,6 +58,7 @@ impl Lowering<'_, '_> {
             secret_env: mounts.secret_variables,
             extra_hosts: self.planner.options.extra_hosts.clone(),
             ulimits: self.planner.options.ulimits.clone(),
+            cgroup_parent: self.planner.options.cgroup_parent.clone(),
         };
         let mut inputs = vec![Edge::definition(self.state.rootfs)];
         inputs.append(&mut mounts.inputs);

@@ -26,6 +26,7 @@ impl BuildArgs {
             return usage("--iidfile holds one id, and a build for several platforms has several");
         }
         let network = network(self.network.as_deref())?;
+        let resources = self.limits.clone().with_resources(&self.resources)?;
         let context = context::main(self.file.as_deref(), &self.context, environment, input)?;
         Ok(BuildRequest {
             dockerfile: context.dockerfile,
@@ -44,6 +45,8 @@ impl BuildArgs {
             extra_hosts: limits::hosts(&self.add_hosts)?,
             shm_size: limits::shm_size(self.shm_size.as_deref())?,
             ulimits: limits::ulimits(&self.ulimits)?,
+            limits: resources.limits()?,
+            cgroup_parent: resources.cgroup_parent(),
             secrets: session::secrets(&self.secrets, environment)?,
             ssh_agents: session::agents(&self.ssh, environment)?,
             entitlements: entitlements(&self.allow, network)?,
@@ -218,6 +221,15 @@ mod tests {
         assert_eq!(exports("-o out -"), [Export::Local("/work/out".into())]);
         assert_eq!(exports("-o type=tar,dest=- -"), [Export::Tar(Destination::Stdout)]);
         assert_eq!(exports("-o type=image,name=a,push=true -"), [Export::Store, Export::Registry]);
+    }
+
+    #[test]
+    fn resources_are_limits_under_another_name() {
+        let limits =
+            request("--resource memory=1g --resource cpuset-cpus=0,1 -m 6m -").expect("right").limits;
+        assert_eq!((limits.memory, limits.cpuset_cpus.as_deref()), (Some(1 << 30), Some("0,1")));
+        assert_eq!(refused("--resource disk=1 -"), "unknown resource \"disk\"");
+        assert_eq!(refused("--resource memory -"), "invalid resource \"memory\": it is NAME=VALUE");
     }
 
     #[test]
