@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use engine::{Engine, EngineConfig, Identity, SnapshotterChoice};
+use engine::{Engine, EngineConfig, SnapshotterChoice};
 use image::{Platform, Reference, Timestamp};
 
 use crate::environment::Environment;
@@ -129,10 +129,7 @@ impl Session<'_> {
     /// Opens the store that the user chose. An ordinary user becomes root of a user namespace for
     /// that, which a process with several threads cannot: this comes before any is started.
     pub(crate) fn engine(&self) -> Result<Engine, Failure> {
-        let identity = engine::enter_user_namespace().map_err(Failure::from_error)?;
-        if let Identity::SingleId { reason, .. } = identity {
-            print_error(&format!("warning: RUN steps know one user only: {reason}\n"));
-        }
+        engine::enter_user_namespace().map_err(Failure::from_error)?;
         let Some(root) = self.environment.store_root(self.root.as_deref()) else {
             return Err(Failure::Usage("HOME is not set: choose a store with --root".to_owned()));
         };

@@ -157,6 +157,7 @@ fn specify(
     if options.cgroup_parent.is_some() || !options.limits.is_empty() {
         spec.cgroup = Some(Cgroup { parent: options.cgroup_parent.clone(), limits: options.limits.clone() });
     }
+    spec.ownership = root::ownership(draft)?;
     spec.network = if options.without_network { Network::None } else { Network::Host };
     Ok(spec)
 }

@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 
 use image::ImagePath;
-use sandbox::{Overlay, Root};
-use store::{Attributes, Copied, Draft, MountPoint, MountPointKind, Stack, StoreError, Timestamp};
+use sandbox::{Overlay, Ownership, Root};
+use store::{
+    Attributes, Copied, Draft, MountPoint, MountPointKind, OWNER_ATTRIBUTE, Owner, OwnerRecords, Stack,
+    StoreError, Timestamp,
+};
 
 use crate::snapshotter::View;
 
@@ -31,6 +34,14 @@ pub fn show(
     };
     resolved.drain(..sandbox::MOUNT_POINTS.len());
     Ok((root, resolved))
+}
+
+/// How the owners of the draft's files are kept while a process runs on it; `None` where the kernel does it.
+pub fn ownership(draft: &Draft) -> Result<Option<Ownership>, StoreError> {
+    let Some(OwnerRecords { given, links }) = draft.owner_records()? else { return Ok(None) };
+    let owner = |Owner { uid, gid }| sandbox::Owner { uid, gid };
+    let links = links.into_iter().map(|(inode, of)| (inode, owner(of))).collect();
+    Ok(Some(Ownership { attribute: OWNER_ATTRIBUTE.to_owned(), given, links }))
 }
 
 /// Makes the working directory of a process where the tree lacks it: root's, and part of the layer,

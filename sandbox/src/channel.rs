@@ -57,6 +57,8 @@ pub(crate) enum Role {
     Datagrams,
     /// A socket to which connections with questions about names come.
     Connections,
+    /// Where calls of the sandbox's processes wait for answers.
+    Calls,
 }
 
 /// The descriptors that came with a message.
@@ -105,6 +107,8 @@ pub(crate) enum Reply {
 pub(crate) enum Report {
     /// The master side of the terminal is attached.
     Terminal,
+    /// From now on, some calls wait for answers: the descriptor is attached.
+    Calls,
     /// The command will not run. The last message.
     Failed(Failure),
 }

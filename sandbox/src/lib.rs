@@ -11,8 +11,8 @@
 //! ```
 //! To read it in the order of a run: [`Spec`] says what is wanted, `spawn` gives the order, `channel` is how
 //! they talk, `server` forks the `supervisor`, `process` is what pid 1 does, with `mount` for its file systems,
-//! `seccomp` for its filter and `command` for what it becomes; [`cgroup`] limits all of it together, `devices`
-//! keeps the host's devices from it; `sys` holds
+//! `seccomp` for its filter, `ownership` for users that do not exist and `command` for what it becomes; [`cgroup`]
+//! limits all of it together, `devices` keeps the host's devices from it; `sys` holds
 //! the system calls that need `unsafe`. An ordinary user enters a user namespace first, see [`rootless`].
 //!
 //! The program of server and supervisor cannot be written to from inside a sandbox, see `sealed`.
@@ -29,6 +29,7 @@ mod devices;
 mod error;
 mod mount;
 pub mod network;
+mod ownership;
 mod process;
 pub mod program;
 mod rlimit;
@@ -52,4 +53,7 @@ pub use program::{Machine, Program};
 pub use rlimit::{Resource, Rlimit, UnknownResource};
 pub use server::init;
 pub use spawn::{Exit, Killer, Running, Sandbox, Stdio, Stream};
-pub use spec::{KernelFiles, MOUNT_POINTS, Mount, MountKind, Network, Overlay, Process, Root, Seccomp, Spec};
+pub use spec::{
+    KernelFiles, MOUNT_POINTS, Mount, MountKind, Network, Overlay, Owner, Ownership, Process, Root, Seccomp,
+    Spec,
+};

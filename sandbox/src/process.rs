@@ -4,7 +4,7 @@
 //! installed while `CAP_SYS_ADMIN` is there, since without it the kernel demands `no_new_privs`, which
 //! would disable set-user-id programs; and what comes after the filter are calls that it allows.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, openat2};
@@ -19,6 +19,7 @@ use crate::error::{At, Failure, IdKind, Stage};
 use crate::mount::device::{DeviceDirectory, Terminal};
 use crate::mount::root::{self, Staging};
 use crate::mount::{mask, system};
+use crate::ownership;
 use crate::rlimit::Rlimit;
 use crate::seccomp;
 use crate::spec::{Network, Process, Seccomp, Spec};
@@ -60,7 +61,7 @@ fn prepare(
     give_streams(process.uid);
     limit(process)?;
     let entered = enter_working_directory(process);
-    drop_privileges(spec)?;
+    drop_privileges(spec, supervisor)?;
     // Root of a user namespace may be kept out of a directory that the user may enter.
     entered.or_else(|_| enter_working_directory(process))?;
     // The kernel forgot it when the user changed.
@@ -121,7 +122,6 @@ fn mount_everything(spec: &Spec, guard: Guard) -> Result<Option<Terminal>, Failu
 /// Makes the terminal's slave side the standard streams and the controlling terminal, and gives the
 /// master side away.
 fn take_terminal(terminal: Terminal, supervisor: &Channel) -> Result<(), Failure> {
-    use std::os::fd::AsFd;
     let Terminal { master, slave } = terminal;
     supervisor
         .send(&Report::Terminal, &[(Role::Terminal, master.as_fd())])
@@ -164,7 +164,7 @@ fn limit(process: &Process) -> Result<(), Failure> {
 }
 
 /// Gives up everything that the process is not to have, and becomes its user.
-fn drop_privileges(spec: &Spec) -> Result<(), Failure> {
+fn drop_privileges(spec: &Spec, supervisor: &Channel) -> Result<(), Failure> {
     let process = &spec.process;
     let allowed = process.capabilities.bits();
     for number in 0..u64::BITS {
@@ -185,12 +185,28 @@ fn drop_privileges(spec: &Spec) -> Result<(), Failure> {
     if spec.seccomp == Seccomp::Default {
         seccomp::install_default(process.capabilities).at(Stage::Seccomp, "of the default profile")?;
     }
-    become_user(process)?;
-    let of_root = if process.uid == 0 { process.capabilities.bits() & all_capabilities() } else { 0 };
+    let is_root = match &spec.ownership {
+        Some(_) if has_calls_answered(supervisor)? => true,
+        _ => {
+            become_user(process)?;
+            process.uid == 0
+        }
+    };
+    let of_root = if is_root { process.capabilities.bits() & all_capabilities() } else { 0 };
     let kept = rustix::thread::CapabilitySet::from_bits_retain(of_root);
     let none = rustix::thread::CapabilitySet::empty();
     let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: none };
     rustix::thread::set_capabilities(None, sets).at(Stage::Capabilities, "sets")
+}
+
+/// Has the supervisor answer the calls about owners and ids of this process, which then is root of its namespace and
+/// believes to be another. `false` where the kernel has no such answers, or somebody else gives them already.
+fn has_calls_answered(supervisor: &Channel) -> Result<bool, Failure> {
+    let Ok(calls) = ownership::install_filter() else { return Ok(false) };
+    supervisor
+        .send(&Report::Calls, &[(Role::Calls, calls.as_fd())])
+        .at(Stage::Supervise, "the supervisor")?;
+    Ok(true)
 }
 
 /// The capabilities that this process may have at all: of the kernel's, and of its user namespace.

@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | [`Identity::Root`] | root | nothing |
 //! | [`Identity::MappedUser`] | a user with ranges in `/etc/subuid` and `/etc/subgid`, and `newuidmap` installed | device nodes |
-//! | [`Identity::SingleId`] | any other user | files and processes of other ids as well |
+//! | [`Identity::SingleId`] | any other user | using device nodes; rights that differ between users, whose ids and files are records only, see `ownership` |
 //!
 //! Ids are mapped by the set-user-id programs `newuidmap` and `newgidmap`, which must run outside of
 //! the namespace: a child that is made before waits for its turn. The namespace is entered in place,

@@ -54,6 +54,8 @@ pub struct Spec {
     pub shm_size: u64,
     /// The control group for all its processes; none leaves them in the caller's.
     pub cgroup: Option<Cgroup>,
+    /// How the owners of files are kept where the user namespace has a single id; none leaves them to the kernel.
+    pub ownership: Option<Ownership>,
 }
 
 impl Spec {
@@ -73,8 +75,33 @@ impl Spec {
             read_only_paths: DOCKER_READ_ONLY_PATHS.iter().map(PathBuf::from).collect(),
             shm_size: 64 << 20,
             cgroup: None,
+            ownership: None,
         }
     }
+}
+
+/// User and group of a file or process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The user.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+}
+
+/// Records of owners. With them, the processes of the sandbox may change the owners of files and their own ids as
+/// if there were others, though the user namespace has a single one: see `ownership`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ownership {
+    /// The extended attribute with the owner of a file or directory: `uid:gid` in decimal. An empty file with
+    /// `uid:gid:char:major:minor`, or `block`, stands for a device. What lacks it in the root is new.
+    pub attribute: String,
+    /// Gets a line for each link, pipe or socket of the root that is given away: `inode seconds nanoseconds uid gid`,
+    /// in decimal, the inode being that in the upper directory, the time that of its birth.
+    #[serde(with = "wire::one")]
+    pub given: PathBuf,
+    /// Links, pipes and sockets in the lower directories that do not belong to root, by inode.
+    pub links: Vec<(u64, Owner)>,
 }
 
 /// The paths that Docker hides: they tell about, or act on, the host.

@@ -23,6 +23,7 @@ use crate::cgroup::{Group, Incidents, Watch};
 use crate::channel::{Attached, Channel, Permission, Received, Reply, Report, Request, Role};
 use crate::devices::{self, Devices, Guard, Prepared};
 use crate::error::{At, Failure, Stage};
+use crate::ownership::Keeper;
 use crate::process;
 use crate::spawn::Exit;
 use crate::spec::{Network, Spec};
@@ -40,13 +41,13 @@ pub(crate) struct Streams {
 /// `prepared` is what the server has prepared to keep devices from processes.
 pub(crate) fn supervise(caller: &Channel, attached: Attached, prepared: &Prepared) -> io::Result<()> {
     match start(attached, prepared) {
-        Ok((init, resources, terminal)) => {
+        Ok((init, resources, Heard { terminal, keeper })) => {
             let attached: Vec<_> = terminal.iter().map(|master| (Role::Terminal, master.as_fd())).collect();
             // If this fails, the channel is closed, and watching begins with the kill.
             let _ = caller.send(&Reply::Started, &attached);
             drop(attached);
             drop(terminal);
-            let exit = watch(&init, caller)?;
+            let exit = watch(&init, caller, keeper)?;
             let incidents = resources.incidents();
             // Before the caller hears of the end, nothing is left.
             drop(resources);
@@ -109,7 +110,7 @@ impl Resources {
 }
 
 /// Starts init and waits until it has become the command.
-fn start(mut attached: Attached, prepared: &Prepared) -> Result<(Init, Resources, Option<OwnedFd>), Failure> {
+fn start(mut attached: Attached, prepared: &Prepared) -> Result<(Init, Resources, Heard), Failure> {
     let mut take = |role| {
         let missing = || Failure::setup(Stage::ReadSpec, format!("no descriptor {role:?}"), Errno::INVAL);
         attached.take(role).ok_or_else(missing)
@@ -133,8 +134,8 @@ fn start(mut attached: Attached, prepared: &Prepared) -> Result<(Init, Resources
             drop(theirs);
             drop(streams);
             let init = Init { pid: child, descriptor: pidfd };
-            match let_begin(&init, resources.group.as_ref(), &ours).and_then(|()| hear(&ours)) {
-                Ok(terminal) => Ok((init, resources, terminal)),
+            match let_begin(&init, resources.group.as_ref(), &ours).and_then(|()| hear(&ours, &init, &spec)) {
+                Ok(heard) => Ok((init, resources, heard)),
                 Err(failure) => {
                     // The caller hears of it when nothing of the sandbox is left.
                     let _ = sys::send_signal(&init.descriptor, Signal::KILL.as_raw());
@@ -170,35 +171,82 @@ fn read_spec(descriptor: OwnedFd) -> io::Result<Spec> {
     Ok(serde_json::from_slice(&bytes)?)
 }
 
+/// What init reported before it became the command.
+#[derive(Default)]
+struct Heard {
+    /// The master side of its terminal.
+    terminal: Option<OwnedFd>,
+    /// Answers what its processes ask.
+    keeper: Option<Keeper>,
+}
+
 /// Reads init's reports until it has become the command, which closes its end.
-fn hear(init: &Channel) -> Result<Option<OwnedFd>, Failure> {
-    let mut terminal = None;
+fn hear(channel: &Channel, init: &Init, spec: &Spec) -> Result<Heard, Failure> {
+    let mut heard = Heard::default();
     loop {
-        match init.receive().at(Stage::Supervise, "init")? {
-            Received::Message(Report::Terminal, mut attached) => terminal = attached.take(Role::Terminal),
+        if !is_ready(channel, &mut heard.keeper).at(Stage::Supervise, "init")? {
+            continue;
+        }
+        match channel.receive().at(Stage::Supervise, "init")? {
+            Received::Message(Report::Terminal, mut attached) => {
+                heard.terminal = attached.take(Role::Terminal);
+            }
+            Received::Message(Report::Calls, mut attached) => {
+                if let (Some(calls), Some(ownership)) = (attached.take(Role::Calls), &spec.ownership) {
+                    let keeper = Keeper::new(calls, ownership, spec, init.pid);
+                    heard.keeper = Some(keeper.at(Stage::Supervise, "the calls of init")?);
+                }
+            }
             Received::Message(Report::Failed(failure), _) => return Err(failure),
-            Received::Closed => return Ok(terminal),
+            Received::Closed => return Ok(heard),
         }
     }
 }
 
-/// Waits until init has ended, and does what the caller asks meanwhile.
-fn watch(init: &Init, channel: &Channel) -> io::Result<Exit> {
+/// Waits until something happens, answers a call if that is it, and tells whether `source` has something to say.
+fn is_ready(source: impl AsFd, keeper: &mut Option<Keeper>) -> io::Result<bool> {
+    let mut sources = vec![PollFd::new(&source, PollFlags::IN)];
+    sources.extend(keeper.as_ref().map(|keeper| PollFd::new(keeper, PollFlags::IN)));
+    match poll(&mut sources, None) {
+        Err(Errno::INTR) => return Ok(false),
+        other => other?,
+    };
+    let events = |source: Option<&PollFd<'_>>| source.map_or(PollFlags::empty(), PollFd::revents);
+    let (said, called) = (events(sources.first()), events(sources.get(1)));
+    answer(keeper, called);
+    Ok(!said.is_empty())
+}
+
+/// Answers the call that waits, if one does.
+fn answer(keeper: &mut Option<Keeper>, called: PollFlags) {
+    match keeper {
+        Some(keeper) if called.contains(PollFlags::IN) => keeper.answer_next(),
+        // No process is left that could call.
+        Some(_) if !called.is_empty() => *keeper = None,
+        _ => {}
+    }
+}
+
+/// Waits until init has ended, and does what the caller and the processes ask meanwhile.
+fn watch(init: &Init, channel: &Channel, mut keeper: Option<Keeper>) -> io::Result<Exit> {
     let mut caller_is_there = true;
     loop {
         let mut sources = vec![PollFd::new(&init.descriptor, PollFlags::IN)];
-        if caller_is_there {
-            sources.push(PollFd::new(channel, PollFlags::IN));
-        }
+        sources.extend(caller_is_there.then(|| PollFd::new(channel, PollFlags::IN)));
+        let of_keeper = sources.len();
+        sources.extend(keeper.as_ref().map(|keeper| PollFd::new(keeper, PollFlags::IN)));
         match poll(&mut sources, None) {
             Err(Errno::INTR) => continue,
             other => other?,
         };
-        let ready = |source: Option<&PollFd<'_>>| source.is_some_and(|source| !source.revents().is_empty());
-        let (ended, asked) = (ready(sources.first()), ready(sources.get(1)));
+        let events = |source: Option<&PollFd<'_>>| source.map_or(PollFlags::empty(), PollFd::revents);
+        let ended = !events(sources.first()).is_empty();
+        let asked = caller_is_there && !events(sources.get(1)).is_empty();
+        let called = events(sources.get(of_keeper));
         if ended {
             return wait(init);
         }
+        answer(&mut keeper, called);
         if asked {
             // A signal to a process that has just ended has nowhere to go.
             match channel.receive() {

@@ -87,23 +87,81 @@ fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// Owners of every kind, from every source: files of the context, an archive, and what processes make of them.
+const OWNERS: &str = "\
+FROM scratch AS made
+COPY busybox /bin/busybox
+RUN [\"/bin/busybox\", \"--install\", \"-s\", \"/bin\"]
+COPY <<EOF /etc/passwd
+root:x:0:0::/root:/bin/sh
+user:x:1000:1000::/home/user:/bin/sh
+EOF
+COPY --chown=5:6 --chmod=4755 busybox /copied/
+ADD owned.tar /added/
+WORKDIR /home/user
+RUN mkdir -m 2770 shared && chown user:50 . shared && touch shared/inherits && ln -s x link && chown -h 7:8 link
+RUN su user -c 'id -u && umask 027 && mkdir own && echo x > own/file && ln -s file own/link && mknod own/pipe p' \
+    && mknod /null c 1 3 && chown -R 9:9 /added && chmod u+s /added/dir/file
+RUN chown -h user link /bin/cat && mv link moved && [ $(stat -c %u:%g:%a /copied/busybox) = 5:6:4755 ]
+FROM scratch
+COPY --from=made / /
+USER user
+RUN [ $(id -u):$(stat -c %u /etc/passwd):$(stat -c %u /home/user/own) = 1000:0:1000 ] \
+    && cd /home/user && echo y > mine && ln -s mine to-mine
+";
+
+/// The entries of an archive without their times.
+fn entries(project: &Project, archive: &str) -> Vec<String> {
+    let listed = project.tool("tar", &["--numeric-owner", "-tvf", archive]).expect("tar is there");
+    let without_times = |line: &str| {
+        let mut words: Vec<&str> = line.split_whitespace().collect();
+        words.drain(3..5);
+        words.join(" ")
+    };
+    listed.lines().map(without_times).collect()
+}
+
 #[test]
-fn without_subordinate_ids_there_is_one_user() {
-    let Some(user) = OrdinaryUser::new(DOCKERFILE) else { return };
-    stdout(&user.builder(&["build", "-t", "app", "context"]));
-    assert_eq!(stdout(&user.builder(&["run", "app", "cat", "/id"])), "0\n");
-    stdout(&user.builder(&["build", "--output", "type=tar,dest=app.tar", "context"]));
-    let listed = user.project.tool("tar", &["--numeric-owner", "-tvf", "app.tar"]).expect("tar is there");
-    assert!(listed.lines().all(|line| line.contains(" 0/0 ")), "{listed}");
+fn without_subordinate_ids_images_are_those_of_root() {
+    let Some(user) = OrdinaryUser::new(OWNERS) else { return };
+    let Some(root) = Project::new(OWNERS) else { return };
+    for project in [&root, &user.project] {
+        fs::create_dir(project.directory().join("context/dir")).expect("the directory is ours");
+        project.file("dir/file", "text");
+        let owned =
+            ["--owner=1234", "--group=4321", "--mode=0750", "-C", "context", "-cf", "context/owned.tar"];
+        project.tool("tar", &[&owned[..], &["dir"]].concat()).expect("tar is there");
+    }
+    give(user.project.directory());
+    let export = ["build", "--output", "type=tar,dest=app.tar", "context"];
+    let _ = root.builder(&export).success();
+    stdout(&user.builder(&export));
+    let expected = entries(&root, "app.tar");
+    assert_eq!(entries(&user.project, "app.tar"), expected);
+    for entry in [
+        "crw-r--r-- 0/0 1,3 null",
+        "lrwxrwxrwx 1000/8 0 home/user/moved -> x",
+        "-rw-r--r-- 1000/1000 2 home/user/mine",
+        "-rwsr-x--- 9/9 4 added/dir/file",
+        "-rw-r--r-- 0/50 0 home/user/shared/inherits",
+    ] {
+        assert!(expected.iter().any(|line| line == entry), "{entry}: {expected:#?}");
+    }
     // What lies on the disk belongs to the user.
     let owner = fs::metadata(user.project.directory().join("store/layers")).expect("it was made").uid();
     assert_eq!(owner, NOBODY);
+    // Nobody else can work with it.
+    let store = user.project.directory().join("store").display().to_string();
+    let refused = root.builder(&["images", "--root", &store]);
+    assert!(refused.stderr.contains("hint: it was made as another user"), "{refused}");
+}
 
-    user.project.dockerfile(&format!("{DOCKERFILE}USER user\nRUN id -u\n"));
-    let other = user.builder(&["build", "context"]);
-    let errors = String::from_utf8_lossy(&other.stderr);
-    assert_eq!(other.status.code(), Some(1), "{errors}");
-    assert!(errors.contains("is not mapped"), "{errors}");
+#[test]
+fn without_subordinate_ids_containers_have_their_users() {
+    let Some(user) = OrdinaryUser::new(DOCKERFILE) else { return };
+    stdout(&user.builder(&["build", "-t", "app", "context"]));
+    assert_eq!(stdout(&user.builder(&["run", "app", "cat", "/id"])), "0\n");
+    assert_eq!(stdout(&user.builder(&["run", "--user", "user", "app", "id", "-u"])), "1000\n");
 }
 
 #[test]

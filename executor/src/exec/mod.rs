@@ -146,6 +146,7 @@ fn prepare(
     let mut spec = Spec::new(root, process);
     spec.mounts = mounts.for_sandbox(&targets);
     spec.hostname.clone_from(&exec.hostname);
+    spec.ownership = runtime::root::ownership(&draft)?;
     spec.network = network(exec.network, options.network);
     spec.shm_size = options.shm_size;
     if exec.cgroup_parent.is_some() || !options.limits.is_empty() {

@@ -4,7 +4,7 @@
 //! that hold for a process's capabilities and the conventions that this machine's kernel accepts.
 
 mod profile;
-mod program;
+pub(crate) mod program;
 
 use std::collections::BTreeMap;
 

@@ -39,20 +39,21 @@ pub(super) struct Architecture {
 }
 
 /// Offsets in `struct seccomp_data` (seccomp(2)); the argument's low half comes first on little endian.
-const NUMBER: u32 = 0;
-const ARCHITECTURE: u32 = 4;
-const FIRST_ARGUMENT: u32 = 16;
+pub(crate) const NUMBER: u32 = 0;
+pub(crate) const ARCHITECTURE: u32 = 4;
+pub(crate) const FIRST_ARGUMENT: u32 = 16;
 
 /// Operation codes of `linux/bpf_common.h`, put together as needed here.
-const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
+pub(crate) const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
 const JUMP: u16 = 0x05; // BPF_JMP | BPF_JA
-const JUMP_EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
+pub(crate) const JUMP_EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
 const JUMP_AT_LEAST: u16 = 0x35; // BPF_JMP | BPF_JGE | BPF_K
-const JUMP_ANY_BIT: u16 = 0x45; // BPF_JMP | BPF_JSET | BPF_K
-const RETURN: u16 = 0x06; // BPF_RET | BPF_K
+pub(crate) const JUMP_ANY_BIT: u16 = 0x45; // BPF_JMP | BPF_JSET | BPF_K
+pub(crate) const RETURN: u16 = 0x06; // BPF_RET | BPF_K
 
 /// Return values of linux/seccomp.h.
-const ALLOW: u32 = 0x7fff_0000;
+pub(crate) const ALLOW: u32 = 0x7fff_0000;
+pub(crate) const USER_NOTIFICATION: u32 = 0x7fc0_0000;
 const ERRNO: u32 = 0x0005_0000;
 const KILL_PROCESS: u32 = 0x8000_0000;
 
@@ -120,11 +121,11 @@ fn compare(load: Instruction, values: &[u32], other: Instruction, equal: Instruc
     code
 }
 
-fn plain(code: u16, operand: u32) -> Instruction {
+pub(crate) fn plain(code: u16, operand: u32) -> Instruction {
     Instruction { code, jump_true: 0, jump_false: 0, operand }
 }
 
-fn conditional(code: u16, operand: u32, jump_true: u8, jump_false: u8) -> Instruction {
+pub(crate) fn conditional(code: u16, operand: u32, jump_true: u8, jump_false: u8) -> Instruction {
     Instruction { code, jump_true, jump_false, operand }
 }
 
@@ -133,18 +134,19 @@ fn skip(instructions: usize) -> Instruction {
 }
 
 #[cfg(test)]
-pub(super) mod simulator {
+pub(crate) mod simulator {
     //! A reading of linux/filter.h that runs programs in tests.
     use super::{
         ALLOW, ARCHITECTURE, ERRNO, FIRST_ARGUMENT, Instruction, JUMP, JUMP_ANY_BIT, JUMP_AT_LEAST,
-        JUMP_EQUAL, KILL_PROCESS, LOAD, NUMBER, RETURN,
+        JUMP_EQUAL, KILL_PROCESS, LOAD, NUMBER, RETURN, USER_NOTIFICATION,
     };
 
     /// What the kernel would do.
     #[derive(Debug, PartialEq, Eq)]
-    pub(in crate::seccomp) enum Verdict {
+    pub(crate) enum Verdict {
         Allowed,
         Refused(u32),
+        Notified,
         Killed,
     }
 
@@ -154,6 +156,10 @@ pub(super) mod simulator {
         number: u32,
         argument: u64,
     ) -> Verdict {
+        run_with(program, audit, number, [argument, 0, 0, 0, 0, 0])
+    }
+
+    pub(crate) fn run_with(program: &[Instruction], audit: u32, number: u32, arguments: [u64; 6]) -> Verdict {
         let mut accumulator = 0;
         let mut at = 0;
         loop {
@@ -164,8 +170,10 @@ pub(super) mod simulator {
                     accumulator = match instruction.operand {
                         NUMBER => number,
                         ARCHITECTURE => audit,
-                        FIRST_ARGUMENT => u32::try_from(argument & u64::from(u32::MAX)).unwrap(),
-                        other => panic!("load of offset {other}"),
+                        offset => {
+                            let argument = arguments[(offset - FIRST_ARGUMENT) as usize / 8];
+                            u32::try_from(argument & u64::from(u32::MAX)).unwrap()
+                        }
                     };
                     continue;
                 }
@@ -177,6 +185,7 @@ pub(super) mod simulator {
                     return match instruction.operand {
                         ALLOW => Verdict::Allowed,
                         KILL_PROCESS => Verdict::Killed,
+                        USER_NOTIFICATION => Verdict::Notified,
                         other => Verdict::Refused(other - ERRNO),
                     };
                 }

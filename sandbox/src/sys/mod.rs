@@ -9,18 +9,25 @@ mod exec;
 mod fork;
 mod mount;
 mod network;
+mod notify;
 mod process;
 mod seccomp;
+mod status;
 
 pub(crate) use bpf::{ExtendedInstruction, attach_device_program, load_device_program};
 pub(crate) use exec::execute;
 pub(crate) use fork::{Forked, fork};
 pub(crate) use mount::{MountAttributes, set_mount_attributes};
 pub(crate) use network::bring_interface_up;
+pub(crate) use notify::{
+    Answer, Notification, answer_notification, answer_with_descriptor, install_listener, is_waiting,
+    read_memory, receive_notification, wake_synchronously, write_memory,
+};
 pub(crate) use process::{
     close_from, close_on_exec_from, join_new_session_keyring, reset_signals, send_signal, unshare,
 };
 pub(crate) use seccomp::{Instruction, install_filter};
+pub(crate) use status::{Told, ToldDevice, stat_bytes, statx_bytes};
 
 use rustix::io::Errno;
 
