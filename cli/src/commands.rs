@@ -3,6 +3,7 @@
 #![expect(clippy::doc_markdown, clippy::doc_link_with_quotes, reason = "comments are help texts here")]
 
 mod build;
+mod doctor;
 mod history;
 mod images;
 mod import;
@@ -59,6 +60,7 @@ enum Command {
     Push(push::PushArgs),
     Import(import::ImportArgs),
     Load(load::LoadArgs),
+    Doctor(doctor::DoctorArgs),
     Version(version::VersionArgs),
 }
 
@@ -108,6 +110,7 @@ pub(crate) fn run(arguments: Arguments, environment: &Environment) -> Result<Exi
         Command::Push(arguments) => push::run(&arguments, &session),
         Command::Import(arguments) => import::run(&arguments, &session),
         Command::Load(arguments) => load::run(&arguments, &session),
+        Command::Doctor(arguments) => doctor::run(&arguments, &session),
         Command::Version(arguments) => version::run(&arguments),
     }
 }
@@ -130,16 +133,19 @@ impl Session<'_> {
     /// that, which a process with several threads cannot: this comes before any is started.
     pub(crate) fn engine(&self) -> Result<Engine, Failure> {
         engine::enter_user_namespace().map_err(Failure::from_error)?;
-        let Some(root) = self.environment.store_root(self.root.as_deref()) else {
-            return Err(Failure::Usage("HOME is not set: choose a store with --root".to_owned()));
-        };
         let config = EngineConfig {
-            root,
+            root: self.store_root()?,
             helper: PathBuf::from("/proc/self/exe"),
             snapshotter: self.snapshotter()?,
             docker_config: self.environment.docker_config(),
         };
         Engine::open(config).map_err(Failure::from_error)
+    }
+
+    /// The directory of the store that the user chose.
+    fn store_root(&self) -> Result<PathBuf, Failure> {
+        let root = self.environment.store_root(self.root.as_deref());
+        root.ok_or_else(|| Failure::Usage("HOME is not set: choose a store with --root".to_owned()))
     }
 
     /// What `--snapshotter` says, or `BUILDER_SNAPSHOTTER`.

@@ -24,6 +24,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use engine::OpenError;
+use engine::SandboxError;
 use engine::error::{BuildError, MissingSource, StepCause, StepError};
 use engine::outcome::{DockerfileText, Finding, Location, Outcome};
 
@@ -246,10 +247,14 @@ pub(crate) fn findings(error: &BuildError) -> Vec<Finding> {
     }
 }
 
+/// Where the machine is in the way.
+const ASK_THE_DOCTOR: &str = "builder doctor shows what works on this machine, and what would help";
+
 /// What the user can do about it.
 fn hints(failure: &Failure) -> Vec<String> {
     match failure {
         Failure::Build(error) => hints_of_build(error),
+        Failure::Command(error) if error.is::<SandboxError>() => vec![ASK_THE_DOCTOR.to_owned()],
         Failure::Command(error) if matches!(error.downcast_ref(), Some(OpenError::OtherOwners(_))) => {
             vec![
                 "it was made as another user, or before this user had its subordinate ids or after it lost them: \
@@ -284,6 +289,7 @@ fn step_hints(step: &StepError) -> Vec<String> {
              emulator for {} with binfmt_misc",
             platform.architecture
         ),
+        Some(StepCause::NoSandbox) => ASK_THE_DOCTOR,
         Some(StepCause::Exited(ending)) => return advice::on_ending(ending),
         Some(StepCause::Fault(fault)) => return vec![advice::on_fault(fault)],
         None => return Vec::new(),
@@ -525,6 +531,18 @@ mod tests {
         hint: did you mean "b.txt"?
         ERROR: failed to build: failed to solve: failed to compute cache key: "/a.txt": not found
         "#);
+    }
+
+    #[test]
+    fn where_the_machine_is_in_the_way_there_is_a_doctor() {
+        let source = io::Error::from_raw_os_error(1);
+        let failure = Failure::from_error(SandboxError::UserNamespace { blockers: Vec::new(), source });
+        insta::assert_snapshot!(text(&failure), @r"
+        hint: builder doctor shows what works on this machine, and what would help
+        ERROR: cannot enter a user namespace: Operation not permitted (os error 1)
+        ");
+        let step = StepError { cause: Some(StepCause::NoSandbox), log_tail: Vec::new(), ..step() };
+        assert!(text(&BuildError::Step(Box::new(step)).into()).contains("hint: builder doctor shows"));
     }
 
     #[test]

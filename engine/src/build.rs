@@ -320,7 +320,8 @@ impl Solving<'_> {
             .map(StepCause::MissingSource)
             .or(error.fault().map(StepCause::Fault))
             .or(error.ending().copied().map(StepCause::Exited))
-            .or(error.foreign_platform().cloned().map(StepCause::Foreign));
+            .or(error.foreign_platform().cloned().map(StepCause::Foreign))
+            .or(error.lacks_sandbox().then_some(StepCause::NoSandbox));
         BuildError::Step(Box::new(StepError {
             label: step.map(|step| step.label.clone()).unwrap_or_default(),
             location,

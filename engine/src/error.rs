@@ -166,6 +166,8 @@ pub enum StepCause {
     MissingSource(MissingSource),
     /// The image is for this platform, which the machine cannot run.
     Foreign(Platform),
+    /// This machine refused a part of its sandbox.
+    NoSandbox,
 }
 
 /// What is known about a source of `COPY` or `ADD` that is not there.

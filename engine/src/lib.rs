@@ -12,6 +12,7 @@
 //! - [`archive`]: images out of archives
 //! - [`pull`], [`push`]: images from and to registries
 //! - [`run`]: containers of local images
+//! - [`doctor`]: what works on this machine
 //!
 //! Inside: `contexts` (what is read from the host), `options` (from the request to the options of
 //! planner and executor), `progress` (from vertices to steps), `missing` (why a source is not there),
@@ -25,6 +26,7 @@ mod build;
 mod call;
 mod changes;
 mod contexts;
+pub mod doctor;
 pub mod engine;
 pub mod error;
 pub mod event;
@@ -41,6 +43,7 @@ pub mod push;
 pub mod request;
 pub mod run;
 
+pub use doctor::examine;
 pub use engine::{Engine, EngineConfig, OpenError};
 pub use error::{BuildError, IgnoreRule, MissingSource, StepCause, StepError};
 pub use event::{Event, EventReceiver, Events, StepNumber, StepResult, Stream};

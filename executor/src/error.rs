@@ -2,6 +2,7 @@
 
 use graph::{Name, VertexId};
 use image::Platform;
+use sandbox::SandboxError;
 use store::StoreError;
 
 use crate::exec::ending::Ending;
@@ -59,6 +60,11 @@ impl ExecuteError {
             Self::Exec(ExecError::Foreign { image, .. }) => Some(image),
             _ => None,
         }
+    }
+
+    /// Whether it failed because this machine refused a part of the sandbox.
+    pub fn lacks_sandbox(&self) -> bool {
+        matches!(self, Self::Exec(ExecError::Sandbox { source: SandboxError::Setup { .. }, .. }))
     }
 
     /// What a copy did not find, if that is why it failed.

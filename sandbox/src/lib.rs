@@ -14,6 +14,7 @@
 //! `seccomp` for its filter, `ownership` for users that do not exist and `command` for what it becomes; [`cgroup`]
 //! limits all of it together, `devices` keeps the host's devices from it; `sys` holds
 //! the system calls that need `unsafe`. An ordinary user enters a user namespace first, see [`rootless`].
+//! [`probe`] tells what of all this works on a machine.
 //!
 //! The program of server and supervisor cannot be written to from inside a sandbox, see `sealed`.
 //!
@@ -30,6 +31,7 @@ mod error;
 mod mount;
 pub mod network;
 mod ownership;
+pub mod probe;
 mod process;
 pub mod program;
 mod rlimit;

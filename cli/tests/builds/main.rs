@@ -15,6 +15,7 @@
 
 mod bases;
 mod contexts;
+mod doctor;
 mod exports;
 mod failures;
 mod interruptions;

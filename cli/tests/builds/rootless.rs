@@ -27,13 +27,13 @@ RUN id -u > /id && rm /bin/cat && ln -s busybox /bin/cat
 ";
 
 /// A project that `nobody` owns, and a program that `nobody` may execute.
-struct OrdinaryUser {
-    project: Project,
+pub(crate) struct OrdinaryUser {
+    pub(crate) project: Project,
     _programs: TempDir,
 }
 
 impl OrdinaryUser {
-    fn new(dockerfile: &str) -> Option<Self> {
+    pub(crate) fn new(dockerfile: &str) -> Option<Self> {
         if !fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0) {
             eprintln!("SKIPPED: only root can take the part of another user");
             return None;
@@ -55,19 +55,24 @@ impl OrdinaryUser {
     }
 
     /// Runs `builder` as that user.
-    fn builder(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn builder(&self, arguments: &[&str]) -> Output {
         let mut command = self.project.command(arguments);
         command.uid(NOBODY).gid(NOBODY).output().expect("the program can be started")
     }
 
     /// The same in a mount namespace in which the user has subordinate ids.
-    fn builder_with_ranges(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn builder_with_ranges(&self, arguments: &[&str]) -> Output {
         self.project.write("ranges", "nobody:200000:65536\n").expect("the directory is ours");
+        self.builder_after("mount --bind ranges /etc/subuid && mount --bind ranges /etc/subgid", arguments)
+    }
+
+    /// The same in a mount namespace in which root has done something before.
+    pub(crate) fn builder_after(&self, preparation: &str, arguments: &[&str]) -> Output {
         let builder = self.project.command(arguments);
-        let script = "mount --bind ranges /etc/subuid && mount --bind ranges /etc/subgid && \
-                      exec setpriv --reuid 65534 --regid 65534 --clear-groups \"$@\"";
+        let script =
+            format!("{preparation} && exec setpriv --reuid {NOBODY} --regid {NOBODY} --clear-groups \"$@\"");
         let mut command = Command::new("unshare");
-        command.args(["--mount", "sh", "-c", script, "sh"]).arg(builder.get_program()).args(arguments);
+        command.args(["--mount", "sh", "-c", &script, "sh"]).arg(builder.get_program()).args(arguments);
         command.env_clear().envs(builder.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.current_dir(self.project.directory()).output().expect("the program can be started")
     }
@@ -82,7 +87,7 @@ fn give(path: &Path) {
 }
 
 #[track_caller]
-fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }

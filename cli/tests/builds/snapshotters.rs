@@ -48,37 +48,47 @@ fn a_snapshotter_is_one_of_three() {
     "#);
 }
 
-/// As in a container, whose files are an overlay.
-#[test]
-fn a_store_on_an_overlay_gets_copies() {
-    let Some(project) = Project::new(DOCKERFILE) else { return };
-    for name in ["lower", "upper", "work", "merged"] {
-        fs::create_dir(project.directory().join(name)).expect("the directory is ours");
+/// A store whose file system is an overlay, as in a container.
+pub(crate) struct OnOverlay(Project);
+
+impl OnOverlay {
+    pub(crate) fn new(dockerfile: &str) -> Option<Self> {
+        let project = Project::new(dockerfile)?;
+        for name in ["lower", "upper", "work", "merged"] {
+            fs::create_dir(project.directory().join(name)).expect("the directory is ours");
+        }
+        Some(Self(project))
     }
-    let script =
-        "mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged && exec \"$@\"";
-    let inside = |arguments: &[&str], input: Option<&str>| {
+
+    /// Runs `builder`: its exit code, output and errors.
+    pub(crate) fn builder(&self, arguments: &[&str], input: Option<&str>) -> (Option<i32>, String, String) {
+        let script = "mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged && \
+                      exec \"$@\"";
+        let directory = self.0.directory();
         let mut command = Command::new("unshare");
-        command
-            .args(["--mount", "sh", "-c", script, "sh", BUILDER, "--root", "merged/store"])
-            .args(arguments);
-        command.current_dir(project.directory()).env("HOME", project.directory());
+        command.args(["--mount", "sh", "-c", script, "sh", BUILDER, "--root", "merged/store"]);
+        command.args(arguments).current_dir(directory).env("HOME", directory);
         if let Some(input) = input {
-            command.stdin(fs::File::open(project.directory().join(input)).expect("it was written"));
+            command.stdin(fs::File::open(directory.join(input)).expect("it was written"));
         }
         let output = command.output().expect("unshare is there");
-        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned(), errors)
-    };
-    let root = testkit::images::busybox_root().expect("it was there before");
-    project.write("busybox.tar", root).expect("the directory is ours");
-    let imported = inside(&["import", "-", "busybox"], Some("busybox.tar"));
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    }
+}
+
+#[test]
+fn a_store_on_an_overlay_gets_copies() {
+    let Some(machine) = OnOverlay::new(DOCKERFILE) else { return };
+    let Some(root) = testkit::images::busybox_root() else { return };
+    machine.0.write("busybox.tar", root).expect("the directory is ours");
+    let imported = machine.builder(&["import", "-", "busybox"], Some("busybox.tar"));
     assert_eq!(imported.0, Some(0), "{imported:?}");
-    let built = inside(&["build", "-t", "app", "context"], None);
+    let built = machine.builder(&["build", "-t", "app", "context"], None);
     assert_eq!(built.0, Some(0), "{built:?}");
-    let ran = inside(&["run", "app", "sh", "-c", "ls /d/e; cat /d/two"], None);
+    let ran = machine.builder(&["run", "app", "sh", "-c", "ls /d/e; cat /d/two"], None);
     assert_eq!((ran.0, ran.1.as_str()), (Some(0), "new\n1\n3\n"), "{ran:?}");
-    let refused = inside(&["--snapshotter=overlay", "images"], None);
+    let refused = machine.builder(&["--snapshotter=overlay", "images"], None);
     assert_eq!(refused.0, Some(1), "{refused:?}");
     assert!(refused.2.contains("can only be copied"), "{refused:?}");
 }

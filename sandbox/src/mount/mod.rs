@@ -15,6 +15,7 @@
 pub(crate) mod device;
 pub(crate) mod mask;
 mod overlay;
+pub(crate) mod probe;
 pub(crate) mod root;
 pub(crate) mod system;
 

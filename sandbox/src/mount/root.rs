@@ -53,8 +53,13 @@ impl Staging {
             }
         };
         self.guard(&tree).at(Stage::Root, &object)?;
-        tree.attach_at(&self.tmpfs, ROOT).at(Stage::Root, &object)?;
+        self.attach_root(&tree).at(Stage::Root, &object)?;
         Ok(tree)
+    }
+
+    /// Attaches the root file system in the staging area.
+    pub(crate) fn attach_root(&self, root: &Tree) -> Result<(), Errno> {
+        root.attach_at(&self.tmpfs, ROOT)
     }
 
     /// Makes one mount of the spec inside `root`.
