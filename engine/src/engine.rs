@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cache::{Cache, CacheError};
 use executor::{Executor, ExecutorParts};
-use registry::{Anonymous, Client, ClientConfig, Credentials, DockerConfig, RegistryError, RetryPolicy};
+use registry::{Anonymous, Client, ClientConfig, Credentials, DockerConfig, RetryPolicy};
 use runtime::{NoOverlays, Snapshotter, SnapshotterChoice};
 use sandbox::Sandbox;
 use store::{Store, StoreError};
@@ -57,9 +57,6 @@ pub enum OpenError {
         #[source]
         source: NoOverlays,
     },
-    /// The registry client could not be made.
-    #[error("cannot set up the registry client")]
-    Registry(#[from] RegistryError),
 }
 
 /// The open state: store, cache, sandbox, registry client. Any number of processes may have the same
@@ -96,7 +93,7 @@ impl Engine {
             credentials,
             user_agent: concat!("builder/", env!("CARGO_PKG_VERSION")).to_owned(),
             retries: RetryPolicy::default(),
-        })?;
+        });
         let sandbox = Sandbox::new(helper);
         let snapshotter = Snapshotter::new(snapshotter, &store)
             .map_err(|source| OpenError::Snapshotter { root: root.clone(), source })?;

@@ -168,12 +168,12 @@ struct TokenAnswer {
 impl TokenRequest<'_> {
     async fn send(mut self, connections: &Connections, attempt: &Attempt) -> Result<String, RegistryError> {
         let request = match self.credential.take() {
-            Some(Credential::IdentityToken { token, .. }) => self.post(connections, &token),
+            Some(Credential::IdentityToken { token, .. }) => self.post(connections, &token)?,
             Some(Credential::Basic { username, password }) => {
                 self.realm.query_pairs_mut().append_pair("account", &username);
-                self.get(connections).header(reqwest::header::AUTHORIZATION, basic(&username, &password))
+                self.get(connections)?.header(reqwest::header::AUTHORIZATION, basic(&username, &password))
             }
-            Some(Credential::RegistryToken(_)) | None => self.get(connections),
+            Some(Credential::RegistryToken(_)) | None => self.get(connections)?,
         };
         let response = timed(attempt, request.send()).await?;
         if !response.status().is_success() {
@@ -196,16 +196,16 @@ impl TokenRequest<'_> {
     }
 
     /// The request with a password, or with nothing.
-    fn get(&mut self, connections: &Connections) -> reqwest::RequestBuilder {
+    fn get(&mut self, connections: &Connections) -> Result<reqwest::RequestBuilder, RegistryError> {
         let mut query = self.realm.query_pairs_mut();
         query.extend_pairs(self.service.map(|service| ("service", service)));
         query.extend_pairs(self.scopes.iter().map(|scope| ("scope", scope)));
         drop(query);
-        connections.to(&self.realm).get(self.realm.clone())
+        Ok(connections.to(&self.realm)?.get(self.realm.clone()))
     }
 
     /// The request with an identity token.
-    fn post(&self, connections: &Connections, token: &str) -> reqwest::RequestBuilder {
+    fn post(&self, connections: &Connections, token: &str) -> Result<reqwest::RequestBuilder, RegistryError> {
         let mut form = Url::parse("form:").expect("a constant");
         form.query_pairs_mut()
             .append_pair("grant_type", "refresh_token")
@@ -213,10 +213,10 @@ impl TokenRequest<'_> {
             .append_pair("client_id", CLIENT_ID)
             .append_pair("service", self.service.unwrap_or_default())
             .append_pair("scope", &self.scopes.join(" "));
-        connections
-            .to(&self.realm)
+        Ok(connections
+            .to(&self.realm)?
             .post(self.realm.clone())
             .header(reqwest::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(form.query().unwrap_or_default().to_owned())
+            .body(form.query().unwrap_or_default().to_owned()))
     }
 }

@@ -55,10 +55,10 @@ pub struct Fetched {
 
 impl Client {
     /// A client. Speaks to nobody yet.
-    pub fn new(config: ClientConfig) -> Result<Self, RegistryError> {
-        let connections = Connections::new(&config.user_agent)?;
+    pub fn new(config: ClientConfig) -> Self {
+        let connections = Connections::new(config.user_agent);
         let authorizer = Authorizer::new(config.credentials);
-        Ok(Self { transport: Arc::new(Transport::new(connections, authorizer, config.retries)) })
+        Self { transport: Arc::new(Transport::new(connections, authorizer, config.retries)) }
     }
 
     /// What the reference means now: the descriptor of its manifest or index.

@@ -1,6 +1,7 @@
 //! Sends one request: to the right address, with the right authorization, in bounded time.
 
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
@@ -28,30 +29,39 @@ const MAX_ERROR: usize = 64 << 10;
 const MAX_MESSAGE: usize = 500;
 
 /// The pools of connections: registries of this machine are spoken to without proxies.
+///
+/// Each is made when it is needed first: reading the certificates of the system takes many times as long as a
+/// command that speaks to no registry.
 #[derive(Debug)]
 pub(crate) struct Connections {
-    remote: reqwest::Client,
-    loopback: reqwest::Client,
+    user_agent: String,
+    remote: OnceLock<reqwest::Client>,
+    loopback: OnceLock<reqwest::Client>,
 }
 
 impl Connections {
-    pub(crate) fn new(user_agent: &str) -> Result<Self, RegistryError> {
-        let builder = || {
-            reqwest::Client::builder()
-                .user_agent(user_agent)
-                .connect_timeout(CONNECT_TIMEOUT)
-                .tcp_keepalive(CONNECT_TIMEOUT)
-                .retry(reqwest::retry::never())
-        };
-        let remote = http_client(builder).map_err(RegistryError::Setup)?;
-        let loopback = http_client(|| builder().no_proxy()).map_err(RegistryError::Setup)?;
-        Ok(Self { remote, loopback })
+    pub(crate) fn new(user_agent: String) -> Self {
+        Self { user_agent, remote: OnceLock::new(), loopback: OnceLock::new() }
     }
 
     /// The client that speaks to the host of this address.
-    pub(crate) fn to(&self, url: &Url) -> &reqwest::Client {
+    pub(crate) fn to(&self, url: &Url) -> Result<&reqwest::Client, RegistryError> {
         // Plain http is only ever spoken on this machine.
-        if url.scheme() == "http" { &self.loopback } else { &self.remote }
+        let is_loopback = url.scheme() == "http";
+        let pool = if is_loopback { &self.loopback } else { &self.remote };
+        if let Some(client) = pool.get() {
+            return Ok(client);
+        }
+        let builder = || {
+            let builder = reqwest::Client::builder()
+                .user_agent(&self.user_agent)
+                .connect_timeout(CONNECT_TIMEOUT)
+                .tcp_keepalive(CONNECT_TIMEOUT)
+                .retry(reqwest::retry::never());
+            if is_loopback { builder.no_proxy() } else { builder }
+        };
+        let client = http_client(builder).map_err(RegistryError::Setup)?;
+        Ok(pool.get_or_init(|| client))
     }
 }
 
@@ -190,7 +200,7 @@ impl Transport {
         authorization: Option<&HeaderValue>,
         payload: &Payload<'_>,
     ) -> Result<Response, RegistryError> {
-        let mut request = self.connections.to(&call.url).request(call.method.clone(), call.url.clone());
+        let mut request = self.connections.to(&call.url)?.request(call.method.clone(), call.url.clone());
         request = request.headers(call.headers.clone());
         if let Some(authorization) = authorization {
             request = request.header(AUTHORIZATION, authorization);

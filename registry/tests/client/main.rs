@@ -29,7 +29,7 @@ fn client_with(credentials: Arc<dyn Credentials>) -> Client {
         user_agent: "builder/test".to_owned(),
         retries: RetryPolicy::immediate(3),
     };
-    Client::new(config).expect("a client")
+    Client::new(config)
 }
 
 fn client() -> Client {
