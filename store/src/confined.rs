@@ -4,33 +4,67 @@
 //! symbolic link fails with `ELOOP` instead of being followed, and a [`TreePath`] has no `..`. Symbolic links
 //! are followed by [`crate::tree`] in user space, where the root is known.
 
+use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
 use rustix::io::Errno;
 
+use crate::overlay;
 use crate::owners::Owners;
 use crate::path::TreePath;
+use crate::tree::names;
 
 /// A directory by its canonical path. Holds no descriptor: a deep stack of layers would use them up.
 #[derive(Debug, Clone)]
 pub(crate) struct ConfinedDirectory {
     path: PathBuf,
     owners: Owners,
+    /// Where nothing changes any more.
+    top: Option<Arc<OnceLock<Top>>>,
+}
+
+/// What is at the top of a layer. Most names of a tree are in few of its layers, and this says in which.
+#[derive(Debug)]
+pub(crate) struct Top {
+    /// All names in the directory, whiteouts among them.
+    pub(crate) names: HashSet<OsString>,
+    /// Whether it hides everything below the layer.
+    pub(crate) is_opaque: bool,
 }
 
 impl ConfinedDirectory {
     /// `path` must not contain symbolic links; see [`Path::canonicalize`].
     pub(crate) fn new(canonical: PathBuf) -> Self {
-        Self { path: canonical, owners: Owners::Exact }
+        Self { path: canonical, owners: Owners::Exact, top: None }
     }
 
     /// The same for a layer directory, whose owners may be recorded.
     pub(crate) fn layer(canonical: PathBuf, owners: Owners) -> Self {
-        Self { path: canonical, owners }
+        Self { path: canonical, owners, top: None }
+    }
+
+    /// The same directory, which nobody changes any more: what is at its top is read once, for all clones.
+    pub(crate) fn finished(self) -> Self {
+        Self { top: Some(Arc::default()), ..self }
+    }
+
+    /// What is at its top; `None` where that may change.
+    pub(crate) fn top(&self) -> io::Result<Option<&Top>> {
+        let Some(top) = &self.top else { return Ok(None) };
+        if let Some(known) = top.get() {
+            return Ok(Some(known));
+        }
+        let directory = self.open_directory(&TreePath::root())?;
+        let names = names(&directory)?.into_iter().collect();
+        let read = Top { names, is_opaque: overlay::is_opaque(&directory)? };
+        // Another thread may be first; it finds the same.
+        Ok(Some(top.get_or_init(|| read)))
     }
 
     /// Where the owners of its files are.

@@ -11,7 +11,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use image::{ChainId, DiffId};
@@ -87,6 +87,8 @@ impl From<SnapshotId> for String {
 pub struct Snapshot {
     /// Base first; empty for scratch.
     chain: Arc<[Link]>,
+    /// The file tree, which remembers what it has found out.
+    tree: Arc<OnceLock<Tree>>,
 }
 
 /// One step of a snapshot's chain.
@@ -118,7 +120,11 @@ pub(crate) struct LayerRow {
 
 impl Snapshot {
     pub(crate) fn scratch() -> Self {
-        Self { chain: Arc::from([]) }
+        Self::of([].into())
+    }
+
+    fn of(chain: Arc<[Link]>) -> Self {
+        Self { chain, tree: Arc::default() }
     }
 
     /// Its name.
@@ -139,14 +145,12 @@ impl Snapshot {
     /// What lies below its layer; `None` for scratch.
     pub fn parent(&self) -> Option<Snapshot> {
         let (_, below) = self.chain.split_last()?;
-        Some(Self { chain: Arc::from(below) })
+        Some(Self::of(below.into()))
     }
 
     /// The snapshots whose layers it consists of, base first, itself last; none for scratch.
     pub fn layers(&self) -> Vec<Snapshot> {
-        (1..=self.chain.len())
-            .filter_map(|length| Some(Self { chain: Arc::from(self.chain.get(..length)?) }))
-            .collect()
+        (1..=self.chain.len()).filter_map(|length| Some(Self::of(self.chain.get(..length)?.into()))).collect()
     }
 
     /// The layer directories as `lowerdir`s of an overlay, top first; none for scratch.
@@ -156,7 +160,7 @@ impl Snapshot {
 
     /// The file tree.
     pub fn tree(&self) -> Tree {
-        Tree::layered(self.directories().collect())
+        self.tree.get_or_init(|| Tree::layered(self.directories().collect())).clone()
     }
 
     /// The layer directories, top first.
@@ -203,10 +207,10 @@ impl Store {
             chain.push(Link {
                 snapshot: parse("snapshot id", &snapshot)?,
                 layer,
-                directory: self.layer_directory(layer),
+                directory: self.layer_directory(layer).finished(),
             });
         }
-        Ok((!chain.is_empty()).then(|| Snapshot { chain: chain.into() }))
+        Ok((!chain.is_empty()).then(|| Snapshot::of(chain.into())))
     }
 
     /// The snapshot whose layers have that OCI chain id: unpacked or packed here before.
@@ -278,7 +282,7 @@ impl Store {
     /// The snapshot that a layer of its own makes on a parent.
     pub(crate) fn snapshot_on(&self, parent: &Snapshot, id: SnapshotId) -> Snapshot {
         let layer = LayerId(id);
-        stacked(parent, Link { snapshot: id, layer, directory: self.layer_directory(layer) })
+        stacked(parent, Link { snapshot: id, layer, directory: self.layer_directory(layer).finished() })
     }
 
     /// What is known about a layer.
@@ -349,7 +353,7 @@ impl Store {
 }
 
 fn stacked(parent: &Snapshot, link: Link) -> Snapshot {
-    Snapshot { chain: parent.chain.iter().cloned().chain(std::iter::once(link)).collect() }
+    Snapshot::of(parent.chain.iter().cloned().chain(std::iter::once(link)).collect())
 }
 
 pub(crate) fn insert_layer(

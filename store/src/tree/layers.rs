@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 
 use rustix::fs::{FileType, OFlags};
 
-use crate::confined::{ConfinedDirectory, is_absent};
+use crate::confined::{ConfinedDirectory, Top, is_absent};
 use crate::error::{Attempt, StoreError};
 use crate::metadata::{Attributes, Device, Inode, Kind, Status, Timestamp};
 use crate::overlay;
@@ -114,6 +114,9 @@ impl Layers {
         let mut merging = Merging::default();
         for (position, &layer) in layers.iter().enumerate() {
             let Some(directory) = self.directories.get(layer) else { continue };
+            if parent.is_root() && self.lacks(layer, name)? {
+                continue;
+            }
             let place = match directory.open(parent, OFlags::PATH | OFlags::DIRECTORY) {
                 Err(error) if is_absent(&error) => continue,
                 place => place.attempt("look up", directory.host_path(parent).join(name))?,
@@ -199,8 +202,23 @@ impl Layers {
         look().attempt("look up", directory.host_path(path))
     }
 
+    /// Whether a layer is known to have no such name at its root.
+    fn lacks(&self, layer: usize, name: &OsStr) -> Result<bool, StoreError> {
+        Ok(self.top(layer)?.is_some_and(|top| !top.names.contains(name)))
+    }
+
+    fn top(&self, layer: usize) -> Result<Option<&Top>, StoreError> {
+        let Some(directory) = self.directories.get(layer) else { return Ok(None) };
+        directory.top().attempt("list", directory.path())
+    }
+
     fn is_opaque(&self, layer: usize, path: &TreePath) -> Result<bool, StoreError> {
         let Some(directory) = self.directories.get(layer) else { return Ok(false) };
+        if path.is_root()
+            && let Some(top) = self.top(layer)?
+        {
+            return Ok(top.is_opaque);
+        }
         overlay::hides_below(directory, path)
     }
 }

@@ -8,8 +8,8 @@
 //! tree::digest   the identity of what was selected
 //! ```
 //!
-//! A `Tree` holds no descriptors and remembers nothing but which layers reach the root: it shows the disk as it is. Snapshots never change,
-//! so their trees are stable; a host directory may change while it is read, which can give a mixed view of its
+//! A `Tree` holds no descriptors and shows the disk as it is; it remembers nothing but which layers reach the root, and
+//! what is at the top of finished ones. Snapshots never change, so their trees are stable; a host directory may change while it is read, which can give a mixed view of its
 //! own files but never a file outside it.
 
 pub(crate) mod digest;
