@@ -170,7 +170,8 @@ impl Channel {
 
     /// Waits for one message. The descriptors that come with it are closed on exec.
     pub(crate) fn receive<Message: DeserializeOwned>(&self) -> io::Result<Received<Message>> {
-        let mut bytes = vec![0; MESSAGE_LIMIT];
+        let Some(length) = self.next_length()? else { return Ok(Received::Closed) };
+        let mut bytes = vec![0; length.min(MESSAGE_LIMIT)];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTOR_LIMIT))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let received = loop {
@@ -200,6 +201,19 @@ impl Channel {
             return Err(io::ErrorKind::InvalidData.into());
         }
         Ok(Received::Message(message, Attached(roles.into_iter().zip(descriptors).collect())))
+    }
+
+    /// Waits for one message and tells how long it is; `None` when the peer closed its end or died. A buffer for
+    /// the longest would have to be touched by every process that is forked.
+    fn next_length(&self) -> io::Result<Option<usize>> {
+        let flags = RecvFlags::PEEK | RecvFlags::TRUNC;
+        loop {
+            match rustix::net::recv(&self.0, &mut [0; 0], flags) {
+                Err(rustix::io::Errno::INTR) => {}
+                Ok((_, 0)) | Err(rustix::io::Errno::CONNRESET) => return Ok(None),
+                other => return Ok(Some(other?.1)),
+            }
+        }
     }
 
     /// Tells the peer that nothing more will be said; it can still be heard.

@@ -25,10 +25,12 @@ use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions};
 use rustix::thread::UnshareFlags;
 
+use crate::cgroup;
 use crate::channel::{Attached, Channel, Order, Received, Reply, Role};
 use crate::devices::Prepared;
 use crate::error::{Failure, Stage};
 use crate::network;
+use crate::seccomp;
 use crate::supervisor;
 use crate::sys::{self, Forked};
 
@@ -83,7 +85,10 @@ fn serve() -> io::Result<()> {
                     std::mem::forget(devices);
                     return result;
                 }
-                Start::Server(started) => supervised.extend(started),
+                Start::Server(started) => {
+                    supervised.extend(started);
+                    prepare();
+                }
             },
             Received::Closed => caller = None,
         }
@@ -104,6 +109,12 @@ fn leave_the_callers_surroundings() {
         // Less protection is everybody's right.
         let _ = fs::write(score, "0");
     }
+}
+
+/// Works out what is the same for every sandbox, while the first one starts: the later ones inherit it.
+fn prepare() {
+    seccomp::prepare();
+    cgroup::prepare();
 }
 
 /// The caller's channel, which is standard input. That must not stay open in supervisors: the caller notices

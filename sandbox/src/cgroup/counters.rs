@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,18 @@ pub enum OutOfMemory {
     Machine,
 }
 
+/// The file with the events of the memory group that this process is in, and those that it forks.
+static SURROUNDINGS: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
+    let hierarchies = hierarchy::all().unwrap_or_default();
+    let memory = hierarchy::of(Controller::Memory, &hierarchies)?;
+    Some(event_file(&memory.own_directory()?, memory.is_unified()))
+});
+
+/// Looks for the files that are read for every sandbox. Whoever is forked afterwards knows them.
+pub(crate) fn prepare() {
+    LazyLock::force(&SURROUNDINGS);
+}
+
 /// Counts what happens around a sandbox from its start on.
 #[derive(Debug)]
 pub(crate) struct Watch {
@@ -49,10 +62,7 @@ struct Counts {
 impl Watch {
     /// Begins to count.
     pub(crate) fn begin() -> Self {
-        let hierarchies = hierarchy::all().unwrap_or_default();
-        let memory = hierarchy::of(Controller::Memory, &hierarchies);
-        let file = memory.and_then(|memory| Some(event_file(&memory.own_directory()?, memory.is_unified())));
-        let mut watch = Self { surroundings: file, before: Counts::default() };
+        let mut watch = Self { surroundings: SURROUNDINGS.clone(), before: Counts::default() };
         watch.before = watch.now();
         watch
     }

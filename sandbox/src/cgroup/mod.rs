@@ -36,7 +36,7 @@ use crate::wire;
 pub use counters::{Incidents, OutOfMemory};
 pub use support::{ControllerSupport, Support, Version, check, support};
 
-pub(crate) use counters::Watch;
+pub(crate) use counters::{Watch, prepare};
 pub(crate) use group::Group;
 
 /// The group that a sandbox gets.

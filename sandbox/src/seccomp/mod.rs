@@ -7,6 +7,7 @@ mod profile;
 pub(crate) mod program;
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use rustix::io::Errno;
 
@@ -45,9 +46,21 @@ const NATIVE: &[Native] = &[
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 compile_error!("the seccomp profile has no system call numbers for this architecture");
 
+/// The program for Docker's own set of capabilities, which nearly every process has.
+static DOCKERS: LazyLock<Vec<sys::Instruction>> =
+    LazyLock::new(|| default_program(CapabilitySet::DOCKER_DEFAULT));
+
+/// Works the usual program out. Whoever is forked afterwards has it.
+pub(crate) fn prepare() {
+    LazyLock::force(&DOCKERS);
+}
+
 /// Confines this process, and what it executes, to Docker's default profile. Needs `CAP_SYS_ADMIN` or
 /// `no_new_privs`.
 pub(crate) fn install_default(capabilities: CapabilitySet) -> Result<(), Errno> {
+    if capabilities == CapabilitySet::DOCKER_DEFAULT {
+        return sys::install_filter(&DOCKERS);
+    }
     sys::install_filter(&default_program(capabilities))
 }
 
