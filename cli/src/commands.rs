@@ -3,7 +3,10 @@
 #![expect(clippy::doc_markdown, clippy::doc_link_with_quotes, reason = "comments are help texts here")]
 
 mod build;
+mod cp;
+mod diff;
 mod doctor;
+mod failures;
 mod history;
 mod images;
 mod import;
@@ -11,10 +14,13 @@ mod inspect;
 mod load;
 mod pull;
 mod push;
+mod rerun;
 mod rmi;
 mod run;
+mod shell;
 mod tag;
 mod version;
+mod visit;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -51,6 +57,11 @@ pub(crate) struct Arguments {
 enum Command {
     Build(Box<build::BuildArgs>),
     Run(Box<run::RunArgs>),
+    Shell(shell::ShellArgs),
+    Rerun(rerun::RerunArgs),
+    Diff(diff::DiffArgs),
+    Cp(cp::CpArgs),
+    Failures(failures::FailuresArgs),
     Images(images::ImagesArgs),
     Tag(tag::TagArgs),
     Rmi(rmi::RmiArgs),
@@ -72,21 +83,21 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Argumen
         let _ = error.print();
         match error.exit_code() {
             0 => ExitCode::SUCCESS,
-            _ if is_run(&arguments) => ExitCode::from(report::RUN_FAILED),
+            _ if shows_process(&arguments) => ExitCode::from(report::RUN_FAILED),
             _ => ExitCode::from(report::USAGE),
         }
     })
 }
 
-/// Whether a command line that cannot be read is one of `run`, whose usage errors have the exit
-/// code that docker gives them: others could come from the program in the container.
-fn is_run(arguments: &[OsString]) -> bool {
+/// Whether a command line that cannot be read is one of those that have the exit code of another
+/// program. Their usage errors have the exit code that docker gives to those of `run`.
+fn shows_process(arguments: &[OsString]) -> bool {
     let mut words = arguments.iter().skip(1);
     while let Some(word) = words.next() {
         if word == "--root" || word == "--snapshotter" {
             words.next();
         } else if !word.to_string_lossy().starts_with('-') {
-            return word == "run";
+            return word == "run" || word == "shell" || word == "rerun";
         }
     }
     false
@@ -101,6 +112,11 @@ pub(crate) fn run(arguments: Arguments, environment: &Environment) -> Result<Exi
     match arguments.command {
         Command::Build(arguments) => build::run(*arguments, &session),
         Command::Run(arguments) => run::run(&arguments, &session),
+        Command::Shell(arguments) => shell::run(arguments, &session),
+        Command::Rerun(arguments) => rerun::run(&arguments, &session),
+        Command::Diff(arguments) => diff::run(&arguments, &session),
+        Command::Cp(arguments) => cp::run(&arguments, &session),
+        Command::Failures(arguments) => failures::run(&arguments, &session),
         Command::Images(arguments) => images::run(&arguments, &session),
         Command::Tag(arguments) => tag::run(&arguments, &session),
         Command::Rmi(arguments) => rmi::run(&arguments, &session),
@@ -221,7 +237,7 @@ mod tests {
 
     #[test]
     fn run_is_found_among_global_flags() {
-        let is_run = |words: &[&str]| is_run(&words.iter().map(OsString::from).collect::<Vec<_>>());
+        let is_run = |words: &[&str]| shows_process(&words.iter().map(OsString::from).collect::<Vec<_>>());
         assert!(is_run(&["builder", "--root", "build", "-D", "run", "--nonsense"]));
         assert!(!is_run(&["builder", "--root=x", "build", "run"]));
         assert!(!is_run(&["builder"]));

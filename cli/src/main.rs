@@ -4,6 +4,7 @@
 //! - [`commands`]: one file a command, with its flags and its function
 //! - [`environment`]: the only place that reads variables, the working directory, the user
 //! - [`interrupt`]: what ^C does
+//! - [`terminal`]: the user's terminal, and a process that has it
 //! - [`progress`]: what is shown while a build runs
 //! - [`report`], [`excerpt`]: what is shown when something fails
 //! - [`csv`], [`table`], [`units`]: text forms that docker's users know
@@ -19,6 +20,7 @@ mod limits;
 mod progress;
 mod report;
 mod table;
+mod terminal;
 mod units;
 
 use std::process::ExitCode;

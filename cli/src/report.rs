@@ -13,10 +13,13 @@
 //!    2 |     WORKDIR /src
 //!    3 | >>> RUN make
 //! --------------------
+//! → builder shell 4f2a opens what the step left, with --before what it began with
 //! ERROR: failed to build: failed to solve: process "/bin/sh -c make" did not complete …
 //! ```
 //!
 //! Libraries state facts. Advice is given here only.
+
+mod kept;
 
 use std::error::Error;
 use std::fmt::{self, Write as _};
@@ -26,7 +29,9 @@ use std::process::ExitCode;
 use engine::OpenError;
 use engine::SandboxError;
 use engine::error::{BuildError, MissingSource, StepCause, StepError};
+use engine::kept::KeptError;
 use engine::outcome::{DockerfileText, Finding, Location, Outcome};
+pub(crate) use kept::run_code;
 
 use crate::advice;
 use crate::excerpt::{Excerpts, Shown, excerpt};
@@ -60,6 +65,9 @@ pub(crate) enum Failure {
     Command(Box<dyn Error + Send + Sync>),
     /// A container could not be run; the exit code says how far it came.
     Run(String, u8),
+    /// Something could not be done with a failed step that is kept; the exit code is that of `run` where a process
+    /// was to be shown.
+    Kept(Box<KeptError>, u8),
     /// A signal ended it.
     Interrupted(u8),
 }
@@ -70,9 +78,22 @@ impl Failure {
         Self::Command(Box::new(error))
     }
 
+    /// A command about a failed step that shows no process.
+    pub(crate) fn kept(error: KeptError) -> Self {
+        Self::Kept(Box::new(error), FAILED)
+    }
+
     /// A failed attempt with its cause.
     pub(crate) fn because(attempt: &str, error: impl Error) -> Self {
         Self::Command(format!("{attempt}: {}", chain(&error)).into())
+    }
+
+    /// The same, of a command that has the exit code of another program: what comes before that has docker's.
+    pub(crate) fn of_process(self) -> Self {
+        match self {
+            Self::Usage(_) | Self::Command(_) => Self::Run(self.to_string(), RUN_FAILED),
+            other => other,
+        }
     }
 
     /// The exit code that tells it.
@@ -80,9 +101,17 @@ impl Failure {
         match self {
             Self::Usage(_) => USAGE,
             Self::Preparation(_) | Self::Build(_) | Self::Command(_) => FAILED,
-            Self::Run(_, code) => *code,
+            Self::Run(_, code) | Self::Kept(_, code) => *code,
             Self::Interrupted(signal) => interrupt::exit_code(*signal),
         }
+    }
+}
+
+/// A process that was to be shown in a failed step.
+impl From<KeptError> for Failure {
+    fn from(error: KeptError) -> Self {
+        let code = kept::code(&error);
+        Self::Kept(Box::new(error), code)
     }
 }
 
@@ -113,6 +142,7 @@ impl fmt::Display for Failure {
                 error => write!(f, "failed to build: failed to solve: {}", chain(error)),
             },
             Self::Command(error) => f.write_str(&chain(&**error)),
+            Self::Kept(error, _) => f.write_str(&chain(&**error)),
             Self::Interrupted(_) => f.write_str("canceled"),
         }
     }
@@ -147,6 +177,11 @@ fn text(failure: &Failure) -> String {
     }
     for hint in hints(failure) {
         let _ = writeln!(text, "hint: {hint}");
+    }
+    if let Failure::Build(error) = failure
+        && let BuildError::Step(step) = &**error
+    {
+        text.push_str(&kept::remains(&step.remains));
     }
     let _ = writeln!(text, "ERROR: {failure}");
     text
@@ -255,6 +290,7 @@ fn hints(failure: &Failure) -> Vec<String> {
     match failure {
         Failure::Build(error) => hints_of_build(error),
         Failure::Command(error) if error.is::<SandboxError>() => vec![ASK_THE_DOCTOR.to_owned()],
+        Failure::Kept(error, _) => kept::hints(error),
         Failure::Command(error) if matches!(error.downcast_ref(), Some(OpenError::OtherOwners(_))) => {
             vec![
                 "it was made as another user, or before this user had its subordinate ids or after it lost them: \
@@ -341,7 +377,7 @@ fn counted(number: usize, thing: &str) -> String {
 mod tests {
     use std::sync::Arc;
 
-    use engine::error::IgnoreRule;
+    use engine::error::{IgnoreRule, Remains};
     use engine::outcome::Rule;
     use parser::Span;
 
@@ -371,6 +407,7 @@ mod tests {
             warnings: Vec::new(),
             notes: Vec::new(),
             cause: None,
+            remains: Remains::default(),
             source: Arc::new(io::Error::other(
                 "process \"/bin/sh -c make\" did not complete successfully: exit code: 2",
             )),

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use executor::{ExecuteError, Output, PinError, Session};
+use executor::{Ending, ExecuteError, FailedStep, Output, PinError, Session};
 use graph::{Name, Pins, VertexId};
+use image::Reference;
 use parser::{Dockerfile, Severity};
 use planner::{Needs, Plan, PlanOptions, Planned, Remark, StageSelection, Steps};
 use sandbox::Cgroup;
@@ -14,11 +15,13 @@ use crate::advice;
 use crate::call;
 use crate::contexts::{Contexts, RemoteContext};
 use crate::engine::Engine;
-use crate::error::{BuildError, Source, StepCause, StepError};
+use crate::error::{BuildError, Remains, Source, StepCause, StepError};
 use crate::event::Events;
 use crate::export::{self, blocking};
 use crate::findings;
 use crate::frontend;
+use crate::kept::keep;
+use crate::kept::record::Record;
 use crate::missing;
 use crate::options;
 use crate::outcome::{DockerfileText, Finding, Location, Outcome};
@@ -289,11 +292,14 @@ impl Solving<'_> {
             },
             processes: self.request.jobs.unwrap_or_else(options::default_jobs),
         };
-        let outputs = self.engine.solve(job, session, &self.plan.steps, progress).await;
-        outputs.map_err(|error| match error {
-            SolveError::Vertex { vertex, source } => self.step_error(vertex, source, progress),
-            SolveError::Cache(source) => BuildError::failed("use the cache", source),
-        })
+        match self.engine.solve(job, session, &self.plan.steps, progress).await {
+            Ok(outputs) => Ok(outputs),
+            Err(SolveError::Vertex { vertex, source }) => {
+                let step = self.step_error(vertex, source, progress.tail(vertex)).await;
+                Err(BuildError::Step(Box::new(step)))
+            }
+            Err(SolveError::Cache(source)) => Err(BuildError::failed("use the cache", source)),
+        }
     }
 
     /// Where the vertices stand in the Dockerfile, for the explanation of misses.
@@ -311,7 +317,7 @@ impl Solving<'_> {
         self.plan.steps.iter().filter_map(position).collect()
     }
 
-    fn step_error(&self, vertex: VertexId, error: executor::ExecuteError, progress: &Progress) -> BuildError {
+    async fn step_error(&self, vertex: VertexId, error: ExecuteError, log_tail: Vec<String>) -> StepError {
         let step = self.plan.steps.of(vertex).first();
         let location =
             step.and_then(|step| step.span).map(|span| Location { dockerfile: Arc::clone(self.text), span });
@@ -322,14 +328,56 @@ impl Solving<'_> {
             .or(error.ending().copied().map(StepCause::Exited))
             .or(error.foreign_platform().cloned().map(StepCause::Foreign))
             .or(error.lacks_sandbox().then_some(StepCause::NoSandbox));
-        BuildError::Step(Box::new(StepError {
+        let exit = error.ending().map(Ending::code);
+        let (source, left) = match error {
+            ExecuteError::Process { source, left } => (Arc::new(source) as Source, Some(left)),
+            other => (Arc::new(other) as Source, None),
+        };
+        let mut error = StepError {
             label: step.map(|step| step.label.clone()).unwrap_or_default(),
             location,
-            log_tail: progress.tail(vertex),
+            log_tail,
             warnings: Vec::new(),
             notes: Vec::new(),
             cause,
-            source: Arc::new(error) as Source,
-        }))
+            remains: Remains::default(),
+            source,
+        };
+        if let Some(left) = left {
+            let record = self.record(&left, step, &error, exit);
+            let (store, wanted) = (self.engine.store.clone(), self.request.on_failure.clone());
+            error.remains = blocking(move || keep::keep(&store, *left, &record, &wanted)).await;
+        }
+        error
+    }
+
+    /// What is remembered of a step that failed.
+    fn record(
+        &self,
+        left: &FailedStep,
+        step: Option<&planner::Step>,
+        error: &StepError,
+        exit: Option<i32>,
+    ) -> Record {
+        let line_of = |location: &Location| {
+            let before = self.text.text.get(..location.span.start).unwrap_or_default();
+            1 + before.matches('\n').count()
+        };
+        Record {
+            label: error.label.clone(),
+            dockerfile: self.text.display.clone(),
+            line: error.location.as_ref().map(line_of),
+            stage: step.map(|step| step.position.stage.clone()).unwrap_or_default(),
+            images: self.request.tags.iter().map(Reference::familiar).collect(),
+            exit,
+            error: error.to_string(),
+            output: error.log_tail.clone(),
+            shell: step.map(|step| step.shell.clone()).unwrap_or_default(),
+            exec: left.exec.clone(),
+            inputs: keep::inputs(left, self.contexts),
+            extra_hosts: self.request.extra_hosts.clone(),
+            shm_size: self.request.shm_size,
+            limits: self.request.limits.clone(),
+        }
     }
 }

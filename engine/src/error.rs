@@ -150,9 +150,33 @@ pub struct StepError {
     pub notes: Vec<Finding>,
     /// What is known of the cause, beside the error itself.
     pub cause: Option<StepCause>,
+    /// What became of the files that it left.
+    pub remains: Remains,
     /// What went wrong.
     #[source]
     pub source: Source,
+}
+
+/// What became of the files of a failed step.
+#[derive(Clone, Debug, Default)]
+pub struct Remains {
+    /// What the step is called now that it is kept, see [`crate::kept`].
+    pub kept: Option<String>,
+    /// What the request wanted to have copied out.
+    pub salvaged: Vec<Salvaged>,
+    /// Why it could not be kept.
+    pub problem: Option<Source>,
+}
+
+/// Files that were to be copied out of a failed step.
+#[derive(Clone, Debug)]
+pub struct Salvaged {
+    /// The path in the step.
+    pub source: String,
+    /// The path on the host.
+    pub destination: PathBuf,
+    /// Why they were not.
+    pub problem: Option<Source>,
 }
 
 /// Why a step failed, as far as something can be advised.

@@ -12,12 +12,13 @@
 //! - [`archive`]: images out of archives
 //! - [`pull`], [`push`]: images from and to registries
 //! - [`run`]: containers of local images
+//! - [`kept`]: failed steps, and stepping into them
 //! - [`doctor`]: what works on this machine
 //!
 //! Inside: `contexts` (what is read from the host), `options` (from the request to the options of
 //! planner and executor), `progress` (from vertices to steps), `missing` (why a source is not there),
 //! `frontend` (which language the file is in), `advice` (the lint rules about files), `findings`,
-//! `changes` and `export`.
+//! `changes`, `copy_out` (files out of a tree) and `export`.
 #![forbid(unsafe_code)]
 
 mod advice;
@@ -26,6 +27,7 @@ mod build;
 mod call;
 mod changes;
 mod contexts;
+mod copy_out;
 pub mod doctor;
 pub mod engine;
 pub mod error;
@@ -34,6 +36,7 @@ mod export;
 mod findings;
 mod frontend;
 pub mod images;
+pub mod kept;
 mod missing;
 mod options;
 pub mod outcome;
@@ -51,8 +54,9 @@ pub use outcome::{BuiltImage, Checked, DockerfileText, Finding, Location, Outcom
 pub use request::{BuildRequest, Export};
 
 /// Values of other crates that are part of this interface.
+pub use copy_out::{CopyError, CopySource};
 pub use executor::ssh::AgentSource;
-pub use executor::{Ending, Fault, SecretSource, SecretValue};
+pub use executor::{Attached, Ending, ExecError, Fault, SecretSource, SecretValue};
 pub use graph::exec::Ulimit;
 pub use planner::options::is_proxy_variable;
 pub use runtime::command::Volume;
@@ -63,6 +67,7 @@ pub use sandbox::signal::describe as describe_signal;
 pub use sandbox::{
     Exit, Killer, Limits, OutOfMemory, Resource, SandboxError, Stdio, Stream as StdioStream, SwapLimit,
 };
+pub use store::{Change, ChangeKind};
 
 /// First call in `main`: where the process was started as the sandbox's helper, it never returns.
 pub fn sandbox_init() {

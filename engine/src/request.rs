@@ -7,6 +7,7 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use crate::copy_out::CopySource;
 use executor::SecretSource;
 use executor::ssh::AgentSource;
 use graph::exec::Ulimit;
@@ -62,6 +63,34 @@ pub struct BuildRequest {
     pub entitlements: Entitlements,
     /// How many `RUN` steps run at once at the most; none lets the engine choose.
     pub jobs: Option<usize>,
+    /// What is done with what a failed `RUN` leaves.
+    pub on_failure: OnFailure,
+}
+
+/// What is done with what a failed `RUN` leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnFailure {
+    /// How many failed steps of this and earlier builds are kept; none keeps nothing of this build.
+    pub kept: usize,
+    /// What is copied to the host.
+    pub copies: Vec<CopyOut>,
+}
+
+impl Default for OnFailure {
+    /// The last three are kept.
+    fn default() -> Self {
+        Self { kept: 3, copies: Vec::new() }
+    }
+}
+
+/// Files of a failed step that are copied to the host. The content of a directory goes into the destination;
+/// directories that are missing there are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyOut {
+    /// What is copied.
+    pub source: CopySource,
+    /// Where to, absolute.
+    pub destination: PathBuf,
 }
 
 /// What a Dockerfile is called; the second name counts where there is no first one.

@@ -7,6 +7,7 @@ use store::StoreError;
 
 use crate::exec::ending::Ending;
 use crate::exec::error::ExecError;
+use crate::exec::failed::FailedStep;
 use crate::exec::fault::Fault;
 use crate::file::error::{FileError, MissingPath};
 use crate::source::error::SourceError;
@@ -14,7 +15,15 @@ use crate::source::error::SourceError;
 /// Why a vertex has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecuteError {
-    /// A `RUN` failed.
+    /// The process of a `RUN` failed.
+    #[error("{source}")]
+    Process {
+        /// Why.
+        source: ExecError,
+        /// What it left. Dropped like the error, it is deleted.
+        left: Box<FailedStep>,
+    },
+    /// A `RUN` failed before there was a process.
     #[error(transparent)]
     Exec(#[from] ExecError),
     /// A `COPY`, `ADD` or `WORKDIR` failed.
@@ -41,7 +50,7 @@ impl ExecuteError {
     /// How the process ended that failed, if one ran and failed.
     pub fn ending(&self) -> Option<&Ending> {
         match self {
-            Self::Exec(ExecError::Exited { ending, .. }) => Some(ending),
+            Self::Process { source: ExecError::Exited { ending, .. }, .. } => Some(ending),
             _ => None,
         }
     }
@@ -49,7 +58,8 @@ impl ExecuteError {
     /// What is wrong with the program that did not run, if that is known.
     pub fn fault(&self) -> Option<Fault> {
         match self {
-            Self::Exec(ExecError::Sandbox { source, .. }) => Fault::of_error(source),
+            Self::Process { source: ExecError::Sandbox { source, .. }, .. }
+            | Self::Exec(ExecError::Sandbox { source, .. }) => Fault::of_error(source),
             _ => None,
         }
     }

@@ -35,8 +35,10 @@ pub mod ssh;
 mod worker;
 
 pub use error::{ExecuteError, PinError};
+pub use exec::attached::Attached;
 pub use exec::ending::Ending;
 pub use exec::error::ExecError;
+pub use exec::failed::FailedStep;
 pub use exec::fault::Fault;
 pub use executor::{Executor, ExecutorParts, PulledImage};
 pub use file::error::{FileError, MissingPath};

@@ -180,5 +180,5 @@ pub(crate) fn git(planner: &mut Planner<'_>, git: &GitReference) -> Option<Verte
 /// The step of something that no instruction alone asks for.
 pub(crate) fn step_outside_of_stages(label: String, platform: &Platform) -> Step {
     let position = Position { stage: String::new(), ordinal: 0, platform: platform.clone() };
-    Step { label, span: None, position }
+    Step { label, span: None, position, shell: Vec::new() }
 }

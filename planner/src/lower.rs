@@ -134,7 +134,7 @@ fn based_on_image(
         None => labels.next(&format!("FROM {}", found.label), false, &Environment::default()),
     };
     let position = Position { stage: stage.name(), ordinal: 0, platform: platform.clone() };
-    planner.steps.insert(found.tree, Step { label, span: Some(stage.span()), position });
+    planner.steps.insert(found.tree, Step { label, span: Some(stage.span()), position, shell: Vec::new() });
     let Some((name, pin)) = found.image else { return Some(StageState::empty(found.tree, platform)) };
     if found.context.is_none() {
         // As BuildKit has it, a comment above FROM does not switch this rule off.
@@ -298,7 +298,8 @@ impl Lowering<'_, '_> {
     fn show(&mut self, vertex: VertexId, label: String) {
         let platform = self.stage.platform.clone();
         let position = Position { stage: self.stage.name(), ordinal: self.current.ordinal, platform };
-        let step = Step { label, span: Some(self.current.span), position };
+        let shell = self.state.config.config.shell.clone();
+        let step = Step { label, span: Some(self.current.span), position, shell };
         self.planner.steps.insert(vertex, step);
     }
 

@@ -28,6 +28,8 @@ pub struct Step {
     pub span: Option<Span>,
     /// Where in the Dockerfile it is.
     pub position: Position,
+    /// What SHELL says there; empty if it does not, and outside of stages.
+    pub shell: Vec<String>,
 }
 
 /// A place in the Dockerfile that stays the same from build to build: what an earlier record of the

@@ -68,7 +68,7 @@ pub use error::{ArchiveProblem, StoreError};
 pub use images::{ImageRecord, NewImage, Origin, RemoteLayer};
 pub use metadata::{Attributes, Device, Inode, Kind, Timestamp};
 pub use owners::{OWNER_ATTRIBUTE, Owner};
-pub use pack::{LayerEncoding, PackedLayer, write_trees};
+pub use pack::{LayerEncoding, PackedLayer, write_entry, write_trees};
 pub use path::TreePath;
 pub use snapshot::{InvalidSnapshotId, Snapshot, SnapshotId};
 pub use store::Store;

@@ -6,7 +6,7 @@ mod limits;
 mod metadata;
 mod output;
 mod request;
-mod session;
+pub(super) mod session;
 
 use std::io;
 use std::path::PathBuf;
@@ -14,7 +14,13 @@ use std::process::ExitCode;
 
 use call::Call;
 
+use engine::kept::visit::{Moment, Program};
+use engine::request::OnFailure;
+use engine::{BuildError, Engine};
+
 use super::Session;
+use super::visit::{self, Entry, Given};
+use crate::environment::Environment;
 use crate::limits::LimitArgs;
 use crate::progress::{self, Mode};
 use crate::report::{self, Failure};
@@ -101,6 +107,17 @@ pub(crate) struct BuildArgs {
     /// What RUN steps may ask for: network.host, security.insecure (repeatable)
     #[arg(long, value_name = "ENTITLEMENT", value_delimiter = ',')]
     allow: Vec<String>,
+    /// What happens when a RUN fails: keep what it left, for builder shell; open a shell there at once, on a
+    /// terminal; or drop it
+    #[arg(long, value_name = "ACTION", default_value = "keep")]
+    on_fail: OnFail,
+    /// How many failed steps are kept, of all builds together
+    #[arg(long, value_name = "NUMBER", default_value_t = OnFailure::default().kept)]
+    keep_failures: usize,
+    /// What to copy out of a RUN that fails: "SOURCE:DESTINATION", a path in the image and one on the host
+    /// (repeatable)
+    #[arg(long, value_name = "PATHS")]
+    export_on_failure: Vec<String>,
     /// What to do: "build", or without building "check", "outline", "targets" or
     /// "subrequests.describe"; each with ",format=json", check with ",format=sarif" and ",ignorestatus" too
     #[arg(long, alias = "print", value_name = "METHOD", default_value = "build", hide_default_value = true)]
@@ -126,6 +143,18 @@ pub(crate) struct BuildArgs {
     context: String,
 }
 
+/// What happens when a `RUN` fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum OnFail {
+    /// What it left is kept.
+    #[default]
+    Keep,
+    /// It is kept, and a shell is opened there.
+    Shell,
+    /// It is dropped.
+    Drop,
+}
+
 /// Builds.
 pub(crate) fn run(arguments: BuildArgs, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let environment = session.environment;
@@ -134,7 +163,9 @@ pub(crate) fn run(arguments: BuildArgs, session: &Session<'_>) -> Result<ExitCod
     let metadata_file = arguments.metadata_file.as_deref().map(|path| environment.absolute(path));
     let call = if arguments.check == Some(true) { "check" } else { arguments.call.as_str() };
     let call = Call::parse(call)?;
+    let opens_shell = arguments.on_fail == OnFail::Shell && visit::is_interactive();
     let request = arguments.into_request(environment, io::stdin())?;
+    let given = Given { secrets: request.secrets.clone(), ssh_agents: request.ssh_agents.clone() };
 
     let engine = session.engine()?;
     if let Some(call) = call {
@@ -142,7 +173,10 @@ pub(crate) fn run(arguments: BuildArgs, session: &Session<'_>) -> Result<ExitCod
     }
     let building =
         progress::show(mode, environment, async |events| Ok(engine.build(request, events).await?));
-    let outcome = super::runtime()?.block_on(building)?;
+    let outcome = match super::runtime()?.block_on(building) {
+        Err(failure) if opens_shell => return Ok(step_in(&engine, &failure, given, environment)),
+        outcome => outcome?,
+    };
 
     if let Some(path) = iidfile {
         metadata::write_image_id(&path, &outcome)?;
@@ -158,6 +192,23 @@ pub(crate) fn run(arguments: BuildArgs, session: &Session<'_>) -> Result<ExitCod
         report::print_warnings(&outcome);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reports the failure of a build and opens a shell in the step that failed, if it was one; the exit code of the
+/// build.
+fn step_in(engine: &Engine, failure: &Failure, given: Given, environment: &Environment) -> ExitCode {
+    let exit = report::print(failure);
+    let Failure::Build(error) = failure else { return exit };
+    let BuildError::Step(step) = &**error else { return exit };
+    let Some(id) = &step.remains.kept else { return exit };
+    let opened = engine.kept_step(Some(id)).map_err(Failure::from).and_then(|step| {
+        let entry = Entry { step: &step, moment: Moment::After, program: Program::Shell, with: None };
+        visit::run(engine, entry, given, true, environment)
+    });
+    if let Err(failure) = opened {
+        report::print(&failure);
+    }
+    exit
 }
 
 /// A truth value as docker's flags take it.

@@ -1,19 +1,18 @@
 //! `builder run`.
 
-mod terminal;
-
 use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::process::ExitCode;
 
 use engine::run::RunError;
-use engine::{ContainerError, Engine, RunOptions, SandboxError, Stdio, StdioStream, Volume};
+use engine::{ContainerError, Engine, RunOptions, Stdio, StdioStream, Volume};
 use image::{ImagePath, Reference};
 
 use super::Session;
 use crate::limits::LimitArgs;
 use crate::progress::{self, Mode};
-use crate::report::{Failure, NOT_EXECUTABLE, NOT_FOUND, RUN_FAILED};
+use crate::report::{self, Failure, RUN_FAILED};
+use crate::terminal;
 
 /// Run a command in a new container
 #[derive(Debug, Default, clap::Args)]
@@ -59,11 +58,7 @@ pub(crate) struct RunArgs {
 
 /// Runs; the exit code is the command's.
 pub(crate) fn run(arguments: &RunArgs, session: &Session<'_>) -> Result<ExitCode, Failure> {
-    start(arguments, session).map_err(|failure| match failure {
-        // Docker's exit code for everything before the command, which has all the others.
-        Failure::Usage(_) | Failure::Command(_) => Failure::Run(failure.to_string(), RUN_FAILED),
-        other => other,
-    })
+    start(arguments, session).map_err(Failure::of_process)
 }
 
 fn start(arguments: &RunArgs, session: &Session<'_>) -> Result<ExitCode, Failure> {
@@ -79,16 +74,9 @@ fn start(arguments: &RunArgs, session: &Session<'_>) -> Result<ExitCode, Failure
     let stdio = Stdio { stdin, ..Stdio::inherit() };
     let signals = terminal::Signals::listen()?;
     let mut container = engine.run(image, &options, &stdio).map_err(failure)?;
-    let master = container.terminal();
-    let resized = master.as_ref().and_then(|master| master.try_clone().ok());
-    let terminal =
-        master.map(|master| terminal::Session::start(master, arguments.interactive)).transpose()?;
-    signals.forward_to(container.killer(), resized);
-    let exit = container.wait();
-    // Before anything else is printed, the user's terminal is put back.
-    drop(terminal);
-    let exit = exit.map_err(|error| failure(RunError::from(error)))?;
-    Ok(ExitCode::from(u8::try_from(exit.shell_code()).unwrap_or(u8::MAX)))
+    let attached = (container.killer(), container.terminal());
+    let exit = terminal::attend(signals, attached, arguments.interactive, || container.wait())?;
+    Ok(terminal::exit_code(exit.map_err(|error| failure(RunError::from(error)))?))
 }
 
 /// An image that the store does not have is pulled, as docker does.
@@ -160,11 +148,7 @@ fn volume(flag: &str, absolute: impl Fn(&str) -> std::path::PathBuf) -> Result<V
 /// A container that did not start, with docker's exit codes.
 fn failure(error: RunError) -> Failure {
     let code = match &error {
-        RunError::Container(ContainerError::Sandbox { source, .. }) => match source {
-            SandboxError::CommandNotFound { .. } | SandboxError::MissingInterpreter { .. } => NOT_FOUND,
-            SandboxError::CommandNotExecutable { .. } => NOT_EXECUTABLE,
-            _ => RUN_FAILED,
-        },
+        RunError::Container(ContainerError::Sandbox { source, .. }) => report::run_code(source),
         _ => RUN_FAILED,
     };
     Failure::Run(Failure::from_error(error).to_string(), code)

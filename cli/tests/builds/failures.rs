@@ -4,12 +4,18 @@ use testkit::command::Ran;
 
 use crate::project::{Project, steps};
 
-/// What is printed about the failure: without the progress of the steps and without times.
+/// What is printed about the failure: without the progress of the steps, times, and names of kept steps.
 pub(crate) fn complaint(ran: &Ran) -> String {
     assert_eq!(ran.code, Some(1), "{ran}");
     let unnumbered =
         ran.stderr.lines().filter(|line| !line.starts_with('#') && !line.starts_with("warning: "));
-    unnumbered.collect::<Vec<_>>().join("\n").trim_start().to_owned()
+    let nameless = unnumbered.map(|line| match line.strip_prefix("→ builder shell ") {
+        Some(rest) => {
+            format!("→ builder shell [STEP]{}", rest.trim_start_matches(|c: char| c.is_ascii_hexdigit()))
+        }
+        None => line.to_owned(),
+    });
+    nameless.collect::<Vec<_>>().join("\n").trim_start().to_owned()
 }
 
 /// What a build that must fail prints about that, in a context with this Dockerfile.
@@ -62,6 +68,7 @@ fn a_command_that_fails() {
        6 |     ENV A=b
        7 |     RUN true
     --------------------
+    → builder shell [STEP] opens what the step left, with --before what it began with
     ERROR: failed to build: failed to solve: process "/bin/sh -c seq 12 &&     exit 3" did not complete successfully: exit code: 3
     "#);
 }
@@ -75,6 +82,7 @@ fn a_command_that_is_not_there() {
        2 | >>> RUN ["no-such-command"]
     --------------------
     hint: the image has no command no-such-command: install its package, or look at PATH
+    → builder shell [STEP] opens what the step left, with --before what it began with
     ERROR: failed to build: failed to solve: process "no-such-command" could not be run: command not found: no-such-command
     "#);
 }

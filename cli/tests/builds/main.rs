@@ -6,6 +6,7 @@
 //! - [`contexts`]: contexts and Dockerfiles from standard input, servers and repositories
 //! - [`exports`]: other programs accept what is exported
 //! - [`failures`]: what is printed, and what is left, when a build fails
+//! - [`kept`]: failed steps, and stepping into them; [`terminal`]: a pseudo terminal for that
 //! - [`reports`]: what is printed about each mistake in a Dockerfile
 //! - [`limits`]: steps that need more memory, or more processes, than they may have
 //! - [`interruptions`]: what is left when a build is interrupted or killed
@@ -19,6 +20,7 @@ mod doctor;
 mod exports;
 mod failures;
 mod interruptions;
+mod kept;
 mod limits;
 mod platforms;
 mod project;
@@ -27,3 +29,4 @@ mod rootless;
 mod snapshotters;
 mod stages;
 mod steps;
+mod terminal;

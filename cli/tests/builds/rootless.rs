@@ -184,3 +184,20 @@ fn with_subordinate_ids_there_are_many_users() {
     let of_user: Vec<_> = listed.lines().filter(|line| line.contains(" 1000/1000 ")).collect();
     assert_eq!(of_user.len(), 2, "{listed}");
 }
+
+#[test]
+fn an_ordinary_user_steps_into_a_failed_step() {
+    let Some(user) = OrdinaryUser::new(&format!("{DOCKERFILE}RUN echo left > /left && exit 3\n")) else {
+        return;
+    };
+    let failed = user.builder(&["build", "context"]);
+    assert_eq!(failed.status.code(), Some(1), "{}", String::from_utf8_lossy(&failed.stderr));
+    assert_eq!(stdout(&user.builder(&["shell", "--", "cat", "/left"])), "left\n");
+    assert_eq!(user.builder(&["shell", "--before", "--", "cat", "/left"]).status.code(), Some(1));
+    assert_eq!(stdout(&user.builder(&["diff"])), "A /left\n");
+    stdout(&user.builder(&["cp", ":/left", "copied"]));
+    let copied = fs::metadata(user.project.directory().join("copied")).expect("it was copied");
+    assert_eq!(copied.uid(), NOBODY);
+    assert_eq!(user.builder(&["rerun"]).status.code(), Some(3));
+    stdout(&user.builder(&["failures", "rm", "--all"]));
+}

@@ -16,6 +16,8 @@ use crate::request::DockerfileSource;
 pub(crate) struct IgnoreFile {
     /// The file.
     pub(crate) path: PathBuf,
+    /// Its text.
+    pub(crate) text: String,
     /// Its rules.
     pub(crate) rules: ignore::IgnoreFile,
 }
@@ -56,12 +58,13 @@ impl IgnoreFile {
                 return Err(BuildError::ReadIgnoreFile { path: path.to_owned(), source: Arc::new(source) });
             }
         };
-        let (rules, diagnostics) = ignore::IgnoreFile::parse(&String::from_utf8_lossy(&text));
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let (rules, diagnostics) = ignore::IgnoreFile::parse(&text);
         match diagnostics.first() {
             Some(problem) => {
                 Err(BuildError::IgnoreFile { path: path.to_owned(), message: problem.message.clone() })
             }
-            None => Ok(Some(Self { path: path.to_owned(), rules })),
+            None => Ok(Some(Self { path: path.to_owned(), text, rules })),
         }
     }
 }

@@ -3,20 +3,22 @@
 //!
 //! - `dockerfile`: reading the Dockerfile, wherever it is
 //! - `ignore_file`: what of a local directory does not count
+//! - `origin`: what a context is opened again from
 //! - `remote`: a main context out of a repository, a URL or standard input
 
 mod dockerfile;
 mod ignore_file;
+mod origin;
 mod remote;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use graph::source::ContextName;
-use parser::ignore;
-use store::{Keep, Tree, TreePath};
+use store::Tree;
 
 pub(crate) use self::ignore_file::IgnoreFile;
+pub(crate) use self::origin::ContextOrigin;
 pub(crate) use self::remote::RemoteContext;
 use crate::error::BuildError;
 use crate::request::{BuildRequest, Context};
@@ -26,6 +28,8 @@ use crate::request::{BuildRequest, Context};
 pub(crate) struct Contexts {
     /// The trees, as the session wants them.
     pub(crate) trees: BTreeMap<ContextName, Tree>,
+    /// What each of them is opened again from.
+    pub(crate) origins: BTreeMap<ContextName, ContextOrigin>,
     /// The directory of the main context.
     pub(crate) directory: Option<PathBuf>,
     /// The ignore file of the main context.
@@ -38,41 +42,33 @@ impl Contexts {
         let mut contexts = Self::default();
         if let Context::Directory(directory) = &request.context {
             contexts.ignore = IgnoreFile::of_main(directory, &request.dockerfile)?;
-            let rules = contexts.ignore.as_ref().map(|file| file.rules.clone());
-            contexts.trees.insert(ContextName::main(), tree(directory, rules)?);
+            let ignore = contexts.ignore.clone();
+            contexts.open_directory(ContextName::main(), directory, ignore.as_ref())?;
             contexts.directory = Some(directory.clone());
         }
         if let Some(remote) = remote {
             contexts.trees.insert(ContextName::main(), remote.tree.clone());
+            contexts.origins.insert(ContextName::main(), ContextOrigin::Snapshot(remote.snapshot));
         }
         Ok(contexts)
     }
 
     /// Opens a further directory.
     pub(crate) fn add(&mut self, name: ContextName, directory: &Path) -> Result<(), BuildError> {
-        let rules = IgnoreFile::of_directory(directory)?.map(|file| file.rules);
-        self.trees.insert(name, tree(directory, rules)?);
+        let ignore = IgnoreFile::of_directory(directory)?;
+        self.open_directory(name, directory, ignore.as_ref())
+    }
+
+    fn open_directory(
+        &mut self,
+        name: ContextName,
+        directory: &Path,
+        ignore: Option<&IgnoreFile>,
+    ) -> Result<(), BuildError> {
+        let tree = origin::tree(directory, ignore.map(|file| file.rules.clone()))?;
+        let ignore = ignore.map(|file| file.text.clone());
+        self.trees.insert(name.clone(), tree);
+        self.origins.insert(name, ContextOrigin::Directory { path: directory.to_owned(), ignore });
         Ok(())
-    }
-}
-
-fn tree(directory: &Path, rules: Option<ignore::IgnoreFile>) -> Result<Tree, BuildError> {
-    if !directory.is_dir() {
-        return Err(BuildError::ContextMissing { path: directory.to_owned() });
-    }
-    let keep = move |path: &TreePath, is_directory: bool| match &rules {
-        None => Keep::Yes,
-        Some(rules) => keep(rules, path, is_directory),
-    };
-    Tree::host(directory, keep)
-        .map_err(|source| BuildError::failed(format!("open the context {}", directory.display()), source))
-}
-
-fn keep(rules: &ignore::IgnoreFile, path: &TreePath, is_directory: bool) -> Keep {
-    let path = String::from_utf8_lossy(path.as_bytes());
-    match (rules.judge_path(&path).is_ignored(), is_directory && !rules.can_prune(&path)) {
-        (false, _) => Keep::Yes,
-        (true, true) => Keep::Descend,
-        (true, false) => Keep::No,
     }
 }

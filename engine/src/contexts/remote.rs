@@ -13,7 +13,7 @@ use parser::go::parse_bool;
 use planner::remote::GitReference;
 use planner::{ContextTime, RemoteTree, TreePlan};
 use solver::{Bypass, Job, SolveError};
-use store::{Store, StoreError, Tree};
+use store::{Snapshot, SnapshotId, Store, StoreError, Tree};
 
 use crate::engine::Engine;
 use crate::error::BuildError;
@@ -30,6 +30,8 @@ const FILE_NAME: &str = "context";
 pub(crate) struct RemoteContext {
     /// What is in it.
     pub(crate) tree: Tree,
+    /// The snapshot that has it.
+    pub(crate) snapshot: SnapshotId,
     /// How old it is.
     pub(crate) time: ContextTime,
     /// Whether it is nothing but a Dockerfile, as a URL can give.
@@ -72,7 +74,8 @@ impl Engine {
             }
         };
         let is_dockerfile = matches!(tree, RemoteTree::File(_));
-        Ok(Some(RemoteContext { tree: self.make_tree(&tree, session, progress).await?, time, is_dockerfile }))
+        let snapshot = self.make_tree(&tree, session, progress).await?;
+        Ok(Some(RemoteContext { tree: snapshot.tree(), snapshot: snapshot.id(), time, is_dockerfile }))
     }
 
     /// A URL gives an archive, or else a Dockerfile.
@@ -109,7 +112,7 @@ impl Engine {
         tree: &RemoteTree,
         session: &Session,
         progress: &Progress,
-    ) -> Result<Tree, BuildError> {
+    ) -> Result<Snapshot, BuildError> {
         let TreePlan { graph, root, steps } = tree.plan(&Platform::host());
         let job = Job {
             graph: graph.into(),
@@ -123,9 +126,9 @@ impl Engine {
                 SolveError::Vertex { source, .. } => BuildError::failed("load the build context", source),
                 SolveError::Cache(source) => BuildError::failed("use the cache", source),
             })?;
-        match outputs.get(&root).map(Output::tree) {
-            Some(tree) => Ok(tree),
-            None => Err(BuildError::failed("load the build context", io::Error::other("it has no content"))),
+        match outputs.get(&root) {
+            Some(Output::Snapshot(snapshot)) => Ok(snapshot.clone()),
+            _ => Err(BuildError::failed("load the build context", io::Error::other("it has no content"))),
         }
     }
 }

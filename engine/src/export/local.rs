@@ -18,21 +18,31 @@ use crate::export::output::OutputError;
 
 /// Writes the merged tree of a snapshot below a directory, which is made if it is missing.
 pub(crate) fn write(root: &Snapshot, destination: &Path) -> Result<(), OutputError> {
+    let failed = |source| OutputError::Write { destination: destination.display().to_string(), source };
+    fs::create_dir_all(destination).map_err(failed)?;
+    write_entry(&root.tree().root()?, destination)
+}
+
+/// Writes an entry of a tree under that name. A directory is made if it is missing, and otherwise keeps its
+/// attributes, and whatever it has besides.
+pub(crate) fn write_entry(from: &Entry, destination: &Path) -> Result<(), OutputError> {
     let failed = |path: &Path| {
         let destination = path.display().to_string();
         move |source| OutputError::Write { destination, source }
     };
-    fs::create_dir_all(destination).map_err(failed(destination))?;
-    let tree = root.tree();
+    let is_new = !destination.is_dir();
     let mut files = HashMap::new();
     let mut directories = Vec::new();
-    for entry in tree.walk(&tree.root()?) {
+    for entry in from.tree().walk(from) {
         let entry = entry?;
-        if entry.path().is_root() {
-            continue;
-        }
-        let relative = entry.path().to_absolute();
-        let path = destination.join(relative.strip_prefix("/").unwrap_or(&relative));
+        let path = match entry.path().strip_prefix(from.path()) {
+            Some(below) if !below.is_root() => {
+                let relative = below.to_absolute();
+                destination.join(relative.strip_prefix("/").unwrap_or(&relative))
+            }
+            _ if entry.is_directory() && !is_new => continue,
+            _ => destination.to_owned(),
+        };
         match entry.kind() {
             Kind::Directory => {
                 make_directory(&path).map_err(failed(&path))?;

@@ -30,7 +30,9 @@ use image::Platform;
 
 pub(crate) use assemble::{AssembledImage, assemble, put_into_store};
 pub(crate) use layout::blob_path;
+pub(crate) use local::write_entry;
 pub(crate) use manifest::{PackedImage, pack, repack};
+pub(crate) use output::{OutputError, write as write_archive};
 
 use crate::engine::Engine;
 use crate::error::BuildError;

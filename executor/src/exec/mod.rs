@@ -2,17 +2,21 @@
 //!
 //! ```text
 //! inputs ─ mounts::prepare ─┐
-//! draft of the tree ─ stack ┴→ sandbox::Spec ─ process::run ─→ exit 0: commit, else: ExecError
+//! draft of the tree ─ stack ┴→ sandbox::Spec ─ process::run ─→ exit 0: commit, else: FailedStep
 //! ```
 //!
 //! - [`mounts`]: bind, cache, tmpfs, secret and ssh mounts; [`context`]: showing a tree to a process
 //! - [`process`]: starting, reading, waiting, killing
 //! - [`ending`]: how processes end, in words; [`fault`]: why programs do not run
+//! - [`failed`]: what a process leaves that fails; [`attached`]: a process in the foreground, for whoever looks into
+//!   that
 //! - [`error`]: what can go wrong
 
+pub mod attached;
 pub(crate) mod context;
 pub mod ending;
 pub mod error;
+pub mod failed;
 pub mod fault;
 pub(crate) mod mounts;
 pub(crate) mod process;
@@ -32,13 +36,16 @@ use sandbox::{
 use store::{Draft, Owner, Snapshot};
 
 use crate::blocking::blocking;
+use crate::error::ExecuteError;
 use crate::exec::ending::{Ending, Size};
 use crate::exec::error::ExecError;
+use crate::exec::failed::FailedStep;
 use crate::exec::mounts::{Mounts, Sources};
 use crate::output::Output;
 use crate::session::{DefaultNetwork, Session, SessionOptions};
 
 /// A step that can be started: all that belongs to it, and nothing that is shared.
+#[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) spec: Spec,
     pub(crate) draft: Draft,
@@ -46,7 +53,7 @@ pub(crate) struct Prepared {
     _mounts: Mounts,
 }
 
-/// Runs the process of a step and commits what it changed.
+/// Runs the process of a step and commits what it changed. What a process left that failed is in the error.
 ///
 /// Dropping the future kills the process and all that it started.
 pub(crate) async fn run(
@@ -55,29 +62,43 @@ pub(crate) async fn run(
     base: Snapshot,
     inputs: Vec<Output>,
     log: &solver::StepLog,
-) -> Result<Snapshot, ExecError> {
+) -> Result<Snapshot, ExecuteError> {
     let sandbox = session.executor.shared.sandbox.clone();
     let command = exec.args.join(" ");
     let snapshotter = session.executor.snapshotter();
-    let needed = Arc::new((session.clone(), exec.clone(), base, inputs));
-    let (exit, incidents, prepared) = loop {
+    let needed = Arc::new((session.clone(), exec.clone(), base, inputs.clone()));
+    let (prepared, ran) = loop {
         let view = snapshotter.view();
         let prepared = prepare_when_possible(&needed, view).await?;
         match process::run(sandbox.clone(), prepared, &command, log).await {
-            Err(ExecError::Sandbox { source, .. }) if snapshotter.falls_back(view, &source) => {
+            (_, Err(ExecError::Sandbox { source, .. })) if snapshotter.falls_back(view, &source) => {
                 log.warn(format!("steps run on copies of their files, which takes longer: {source}"));
             }
-            ran => break ran.map_err(|error| explained(error, &exec.platform))?,
+            ended => break ended,
         }
     };
-    if !exit.success() {
-        return Err(ExecError::Exited { command, ending: Ending::new(exit, incidents) });
+    let draft = prepared.into_draft();
+    let source = match ran {
+        Ok((exit, incidents)) if exit.success() => {
+            if let Some(OutOfMemory::Limit { bytes }) = incidents.out_of_memory {
+                log.warn(format!("a process was killed at the memory limit of {}", Size(bytes)));
+            }
+            return Ok(blocking(move || draft.commit()).await?);
+        }
+        Ok((exit, incidents)) => ExecError::Exited { command, ending: Ending::new(exit, incidents) },
+        Err(error) => explained(error, &exec.platform),
+    };
+    if !failed::leaves_something(&source) {
+        return Err(source.into());
     }
-    if let Some(OutOfMemory::Limit { bytes }) = incidents.out_of_memory {
-        log.warn(format!("a process was killed at the memory limit of {}", Size(bytes)));
+    Err(ExecuteError::Process { source, left: Box::new(FailedStep { exec: exec.clone(), inputs, draft }) })
+}
+
+impl Prepared {
+    /// Ends the use of all that was mounted.
+    fn into_draft(self) -> Draft {
+        self.draft
     }
-    let Prepared { draft, .. } = prepared;
-    Ok(blocking(move || draft.commit()).await?)
 }
 
 /// Says why the kernel cannot run a program, where it is for another kind of machine. (Where an emulator is
@@ -127,7 +148,9 @@ fn prepare(
     inputs: &[Output],
 ) -> Result<Prepared, ExecError> {
     let (store, options) = (session.executor.store(), &*session.options);
-    let user = runtime::user::lookup(&base.tree(), exec.user.as_deref().unwrap_or_default())
+    // A step may have changed its own tree beyond recognition by the time that somebody looks into that.
+    let users = inputs.first().map_or_else(|| base.tree(), Output::tree);
+    let user = runtime::user::lookup(&users, exec.user.as_deref().unwrap_or_default())
         .map_err(|source| ExecError::User { user: exec.user.clone().unwrap_or_default(), source })?;
     let sources = Sources { store, options, agents: &session.agents, inputs, view };
     let mounts = Mounts::prepare(exec, &sources)?;

@@ -45,18 +45,19 @@ impl Drop for KillOnDrop {
     }
 }
 
-/// Starts the process and waits for its end. What it writes goes to the log, line by line.
+/// Starts the process and waits for its end. What it writes goes to the log, line by line. What was prepared
+/// comes back, whatever became of the process.
 pub(crate) async fn run(
     sandbox: Sandbox,
     prepared: Prepared,
     command: &str,
     log: &StepLog,
-) -> Result<(Exit, Incidents, Prepared), ExecError> {
+) -> (Prepared, Result<(Exit, Incidents), ExecError>) {
     let guard = KillOnDrop::default();
     let (handle, log, command) = (Arc::clone(&guard.0), log.clone(), command.to_owned());
     blocking(move || {
-        let (exit, incidents) = start_and_wait(&sandbox, &prepared, &handle, &log, &command)?;
-        Ok((exit, incidents, prepared))
+        let ended = start_and_wait(&sandbox, &prepared, &handle, &log, &command);
+        (prepared, ended)
     })
     .await
 }

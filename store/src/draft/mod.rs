@@ -111,7 +111,12 @@ impl Draft {
 
     /// What the draft looks like now: its own files over those of its parent.
     pub fn tree(&self) -> Tree {
-        Tree::layered(std::iter::once(self.upper()).chain(self.parent.directories()).collect())
+        match self.form {
+            Form::Layer => {
+                Tree::layered(std::iter::once(self.upper()).chain(self.parent.directories()).collect())
+            }
+            Form::Copy { .. } => Tree::layered(vec![self.layer_directory("root")]),
+        }
     }
 
     /// Says that a process of that user will run on the draft: what it makes is the user's. Only where owners are

@@ -11,7 +11,7 @@ use crate::metadata::{Attributes, Inode, Kind, Status, Timestamp};
 use crate::overlay;
 use crate::path::TreePath;
 use crate::tree::layers::Layers;
-use crate::tree::{Tree, names};
+use crate::tree::{Entry, Tree, names};
 use crate::xattrs::{self, Xattrs};
 
 /// Whiteouts carry nothing but their name.
@@ -50,21 +50,30 @@ pub(super) fn write(
 pub(super) fn write_trees(trees: &[(TreePath, Tree)], out: impl Write) -> Result<(), StoreError> {
     let mut archive = ArchiveWriter::new(out);
     for (place, tree) in trees {
-        write_tree(tree, place, &mut archive)?;
+        write_below(&tree.root()?, place, &mut archive)?;
     }
     archive.finish().attempt("end the archive of", "/")?;
     Ok(())
 }
 
-fn write_tree<W: Write>(
-    tree: &Tree,
+/// Writes the archive of one entry of a tree, with everything below it, under another name.
+pub(super) fn write_entry(entry: &Entry, name: &TreePath, out: impl Write) -> Result<(), StoreError> {
+    let mut archive = ArchiveWriter::new(out);
+    write_below(entry, name, &mut archive)?;
+    archive.finish().attempt("end the archive of", entry.host_path())?;
+    Ok(())
+}
+
+fn write_below<W: Write>(
+    from: &Entry,
     place: &TreePath,
     archive: &mut ArchiveWriter<W>,
 ) -> Result<(), StoreError> {
     let mut links: HashMap<Inode, TreePath> = HashMap::new();
-    for entry in tree.walk(&tree.root()?) {
+    for entry in from.tree().walk(from) {
         let entry = entry?;
-        let path = place.join_path(entry.path());
+        let below = entry.path().strip_prefix(from.path()).unwrap_or_default();
+        let path = place.join_path(&below);
         if path.is_root() {
             continue;
         }

@@ -25,7 +25,7 @@ use crate::error::{Attempt, DatabaseAttempt, StoreError};
 use crate::path::TreePath;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
-use crate::tree::Tree;
+use crate::tree::{Entry, Tree};
 use archive::ArchiveWriter;
 pub use encoding::LayerEncoding;
 use layer::Times;
@@ -223,6 +223,12 @@ impl Store {
 /// `--output type=tar`.
 pub fn write_trees(trees: &[(TreePath, Tree)], out: impl Write) -> Result<(), StoreError> {
     layer::write_trees(trees, out)
+}
+
+/// Writes one entry of a tree, with everything below it, as an uncompressed archive in which it has this name. In
+/// the root, a directory has no entry of its own.
+pub fn write_entry(entry: &Entry, name: &TreePath, out: impl Write) -> Result<(), StoreError> {
+    layer::write_entry(entry, name, out)
 }
 
 fn has_compression(descriptor: &Descriptor, encoding: LayerEncoding) -> bool {

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::path::Path;
 
-use engine::request::{BuildRequest, Bypass, DefaultNetwork, Entitlements, Export};
+use engine::request::{
+    BuildRequest, Bypass, CopyOut, CopySource, DefaultNetwork, Entitlements, Export, OnFailure,
+};
 use image::{Platform, Reference};
 
-use super::{BuildArgs, context, limits, output, session};
+use super::{BuildArgs, OnFail, context, limits, output, session};
 use crate::commands;
 use crate::environment::Environment;
 use crate::report::Failure;
@@ -51,6 +54,7 @@ impl BuildArgs {
             ssh_agents: session::agents(&self.ssh, environment)?,
             entitlements: entitlements(&self.allow, network)?,
             jobs: None,
+            on_failure: self.on_failure(environment)?,
         })
     }
 
@@ -97,6 +101,20 @@ impl BuildArgs {
         }
         output::check_standard_output(&exports)?;
         Ok(exports)
+    }
+
+    fn on_failure(&self, environment: &Environment) -> Result<OnFailure, Failure> {
+        let copy = |flag: &String| match flag.split_once(':') {
+            Some((source, destination)) if !source.is_empty() && !destination.is_empty() => Ok(CopyOut {
+                source: CopySource { path: source.to_owned(), follow_link: false },
+                destination: environment.absolute(Path::new(destination)),
+            }),
+            _ => usage(format!("invalid --export-on-failure {flag:?}: it is SOURCE:DESTINATION")),
+        };
+        Ok(OnFailure {
+            kept: if self.on_fail == OnFail::Drop { 0 } else { self.keep_failures },
+            copies: self.export_on_failure.iter().map(copy).collect::<Result<_, _>>()?,
+        })
     }
 
     fn bypass(&self) -> Result<Bypass, Failure> {

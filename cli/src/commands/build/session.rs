@@ -12,7 +12,7 @@ use crate::environment::Environment;
 use crate::report::Failure;
 
 /// Secrets by id. A file has to be there now; it is read when a step asks for it.
-pub(super) fn secrets(
+pub(in crate::commands) fn secrets(
     flags: &[String],
     environment: &Environment,
 ) -> Result<BTreeMap<String, SecretSource>, Failure> {
@@ -55,7 +55,7 @@ fn secret(flag: &str, environment: &Environment) -> Result<(String, SecretSource
 }
 
 /// ssh agents by id. Sockets and keys have to be there now; keys are read when a step asks for them.
-pub(super) fn agents(
+pub(in crate::commands) fn agents(
     flags: &[String],
     environment: &Environment,
 ) -> Result<BTreeMap<String, AgentSource>, Failure> {

@@ -1,16 +1,39 @@
-//! Between the user's terminal and a container: signals, and with `-t` the bytes themselves.
+//! Between the user's terminal and a process in a sandbox, a container or a shell in a failed step: signals, and
+//! where it has a terminal of its own the bytes themselves.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::process::ExitCode;
 use std::thread::JoinHandle;
 
-use engine::Killer;
+use engine::{Exit, Killer};
 use rustix::termios::{self, OptionalActions, Termios};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::report::Failure;
+
+/// Waits for a process in the foreground. What `signals` has collected goes to it; its terminal is the user's for so
+/// long, and the user's is as before when this returns. Without `interactive` nothing that the user types gets there.
+pub(crate) fn attend<T>(
+    signals: Signals,
+    (killer, master): (Killer, Option<OwnedFd>),
+    interactive: bool,
+    wait: impl FnOnce() -> T,
+) -> Result<T, Failure> {
+    let resized = master.as_ref().and_then(|master| master.try_clone().ok());
+    let session = master.map(|master| Session::start(master, interactive)).transpose()?;
+    signals.forward_to(killer, resized);
+    let ended = wait();
+    drop(session);
+    Ok(ended)
+}
+
+/// The exit code of a process, as shells report it.
+pub(crate) fn exit_code(exit: Exit) -> ExitCode {
+    ExitCode::from(u8::try_from(exit.shell_code()).unwrap_or(u8::MAX))
+}
 
 /// Where signals go.
 struct Target {
@@ -20,13 +43,13 @@ struct Target {
 
 /// The signals that this process gets, from before the container starts. They are passed on as
 /// soon as there is a container, in their order.
-pub(super) struct Signals {
+pub(crate) struct Signals {
     target: oneshot::Sender<Target>,
 }
 
 impl Signals {
     /// Starts to collect signals, in a thread.
-    pub(super) fn listen() -> Result<Self, Failure> {
+    pub(crate) fn listen() -> Result<Self, Failure> {
         Self::start().map_err(|error| Failure::because("cannot listen for signals", error))
     }
 
@@ -48,7 +71,7 @@ impl Signals {
     }
 
     /// Passes signals on to a container. A change of the window's size goes to its terminal.
-    pub(super) fn forward_to(self, killer: Killer, terminal: Option<OwnedFd>) {
+    fn forward_to(self, killer: Killer, terminal: Option<OwnedFd>) {
         // The thread ends with the process only, so that it is there to receive.
         let _ = self.target.send(Target { killer, terminal });
     }
@@ -87,14 +110,14 @@ fn copy_window_size(terminal: &OwnedFd) {
 
 /// A container's terminal on the user's: what one writes, the other shows. Dropped, it shows what
 /// is left and puts the user's terminal back.
-pub(super) struct Session {
+struct Session {
     output: Option<JoinHandle<()>>,
     cooked: Option<Termios>,
 }
 
 impl Session {
     /// Connects the two. Without `interactive` nothing that the user types gets to the container.
-    pub(super) fn start(master: OwnedFd, interactive: bool) -> Result<Self, Failure> {
+    fn start(master: OwnedFd, interactive: bool) -> Result<Self, Failure> {
         Self::connect(master, interactive).map_err(|error| Failure::because("cannot use the terminal", error))
     }
 
