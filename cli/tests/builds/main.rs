@@ -16,6 +16,7 @@
 
 mod bases;
 mod contexts;
+mod corpus;
 mod doctor;
 mod exports;
 mod failures;

@@ -79,7 +79,7 @@ impl OrdinaryUser {
 }
 
 /// Makes `nobody` the owner of a directory and all that is in it.
-fn give(path: &Path) {
+pub(crate) fn give(path: &Path) {
     chown(path, Some(NOBODY), Some(NOBODY)).expect("root may");
     if path.is_dir() {
         fs::read_dir(path).expect("root may").flatten().for_each(|entry| give(&entry.path()));
