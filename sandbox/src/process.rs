@@ -22,7 +22,7 @@ use crate::mount::{mask, system};
 use crate::ownership;
 use crate::rlimit::Rlimit;
 use crate::seccomp;
-use crate::spec::{Network, Process, Seccomp, Spec};
+use crate::spec::{Mount, MountKind, Network, Process, Seccomp, Spec};
 use crate::supervisor::Streams;
 use crate::sys;
 
@@ -111,7 +111,14 @@ fn mount_everything(spec: &Spec, guard: Guard) -> Result<Option<Terminal>, Failu
     system::mount_cgroup(&root, spec.kernel_files)?;
     let devices = DeviceDirectory::mount(&root, spec, guard)?;
     for mount in &spec.mounts {
-        staging.mount(&root, mount)?;
+        match (&mount.kind, &spec.ownership) {
+            (MountKind::File { content, mode, .. }, Some(_)) => {
+                // The supervisor tells whose it is.
+                let kind = MountKind::File { content: content.clone(), mode: *mode, uid: 0, gid: 0 };
+                staging.mount(&root, &Mount { target: mount.target.clone(), kind })?;
+            }
+            _ => staging.mount(&root, mount)?,
+        }
     }
     mask::apply(&root, &devices, spec)?;
     let terminal = spec.process.terminal.then(|| devices.terminal()).transpose()?;

@@ -135,6 +135,12 @@ fn open_within(base: &OwnedFd, path: &Path, how: Opening, scope: ResolveFlags) -
     }
 }
 
+/// Finds a path in a root, which is given as a link of `/proc`.
+pub(super) fn find_from(root: &str, path: &Path) -> Result<OwnedFd, Errno> {
+    let how = Opening { flags: OFlags::PATH | OFlags::CLOEXEC, mode: Mode::empty() };
+    open_within(&reference(root)?, path, how, ResolveFlags::IN_ROOT)
+}
+
 /// Opens within a directory that has been found, by a name without slashes.
 pub(super) fn find_in(directory: impl AsFd, name: &OsStr) -> Result<OwnedFd, Errno> {
     rustix::fs::openat(directory, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())

@@ -38,7 +38,7 @@ use rustix::io::Errno;
 use rustix::process::Pid;
 
 use crate::capability::Capability;
-use crate::spec::{Owner, Ownership, Root, Spec};
+use crate::spec::{MountKind, Owner, Ownership, Root, Spec};
 use crate::sys::{self, Answer, Notification};
 use calls::{Call, File, Form, Which};
 use credentials::{Change, Credentials, Kind};
@@ -98,10 +98,20 @@ impl Keeper {
             Root::Overlay(overlay) => &overlay.upper,
             Root::Directory(directory) => directory,
         };
+        let mut records = Records::new(ownership, changes.clone(), &Found::new(root)?, maker);
+        let root = format!("/proc/{init}/root");
+        for mount in &spec.mounts {
+            // What another mount hides needs no owner.
+            if let MountKind::File { uid, gid, .. } = mount.kind
+                && let Ok(found) = files::find_from(&root, &mount.target).and_then(Found::new)
+            {
+                records.tell(&found, Owner { uid, gid });
+            }
+        }
         Ok(Self {
             listener,
             identities: Identities::new(first),
-            records: Records::new(ownership, changes.clone(), root, maker)?,
+            records,
             gains: !process.no_new_privileges,
             makes_devices: process.capabilities.contains(Capability::Mknod),
         })

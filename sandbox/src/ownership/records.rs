@@ -78,18 +78,23 @@ pub(super) struct Records {
 
 impl Records {
     /// `root` is the root of the first process.
-    pub(super) fn new(spec: &Ownership, upper: PathBuf, root: OwnedFd, maker: Owner) -> Result<Self, Errno> {
+    pub(super) fn new(spec: &Ownership, upper: PathBuf, root: &Found, maker: Owner) -> Self {
         // File systems use the coarse clock.
         let now = clock_gettime(ClockId::RealtimeCoarse);
-        Ok(Self {
+        Self {
             upper,
-            root: Found::new(root)?.device(),
+            root: root.device(),
             links: spec.links.iter().copied().collect(),
             given: HashMap::new(),
             maker,
             began: (now.tv_sec, u32::try_from(now.tv_nsec).unwrap_or_default()),
             spec: spec.clone(),
-        })
+        }
+    }
+
+    /// Takes note of the owner of a file that is no part of the image.
+    pub(super) fn tell(&mut self, found: &Found, owner: Owner) {
+        self.given.insert(found.key(), owner);
     }
 
     /// What is to be told of a file; `None` where the kernel says it right.

@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use sandbox::{Overlay, Owner, Ownership, Process, Spec, Stdio, Stream};
+use sandbox::{Mount, MountKind, Overlay, Owner, Ownership, Process, Spec, Stdio, Stream};
 
 use crate::rootless::{NOBODY, lines, own_copy, root_of_nobody};
 use crate::{Root, pipe, sandbox, spawn_in};
@@ -32,6 +32,8 @@ pub(crate) fn be_a_single_id(root: &str, uid: &str, script: &str) -> ! {
     let link = fs::symlink_metadata(root.join("base/etc/link")).unwrap().ino();
     let links = vec![(link, Owner { uid: 21, gid: 22 })];
     spec.ownership = Some(Ownership { attribute: ATTRIBUTE.to_owned(), given: root.join("given"), links });
+    let secret = MountKind::File { content: b"text".to_vec(), mode: 0o400, uid: 41, gid: 42 };
+    spec.mounts.push(Mount { target: "/tmp/secret".into(), kind: secret });
     let (mut out, stdout) = pipe();
     let stdio = Stdio { stdout: Stream::Descriptor(stdout), stderr: Stream::Inherit, ..Stdio::default() };
     let mut running = spawn_in(&sandbox(), &spec, stdio).unwrap();
@@ -81,7 +83,8 @@ pub(crate) fn owners_are_recorded_and_shown() {
                   stat -c %u:%g /etc/link /etc/gone; chown 9 /etc/gone; stat -c %u:%g /etc/gone; \
                   chown -h 31:32 /etc/link && mv /etc/link renamed && stat -c %u:%g renamed; \
                   mknod null c 1 3 && chown 1:2 null && stat -c %u:%g:%t:%T:%F null; \
-                  chown 5 missing 2> /dev/null || echo missing; chown 5 /dev/stdout && echo stdout; id -G";
+                  chown 5 missing 2> /dev/null || echo missing; chown 5 /dev/stdout && echo stdout; id -G; \
+                  stat -c %u:%g /tmp/secret";
     let text = output(&root, "0", script);
     let expected = [
         "5:6",
@@ -98,6 +101,7 @@ pub(crate) fn owners_are_recorded_and_shown() {
         "missing",
         "stdout",
         "0 77",
+        "41:42",
     ];
     assert_eq!(text, expected);
     assert_eq!((record(&root, "tmp/d/f"), record(&root, "etc/gone")), ("7:8".into(), "9:0".into()));
