@@ -165,7 +165,6 @@ const EXCEPTIONS: &[(&str, Builder, &str)] = &[
         Builder::WithoutRanges,
         "links of other trees show no recorded owner: they belong to root",
     ),
-    ("mount-secret", Builder::WithoutRanges, "a secret cannot be given to an id that does not exist"),
 ];
 
 impl fmt::Display for Builder {
