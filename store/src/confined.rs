@@ -23,7 +23,8 @@ use crate::tree::names;
 /// A directory by its canonical path. Holds no descriptor: a deep stack of layers would use them up.
 #[derive(Debug, Clone)]
 pub(crate) struct ConfinedDirectory {
-    path: PathBuf,
+    /// Shared by clones: there are many.
+    path: Arc<Path>,
     owners: Owners,
     /// Where nothing changes any more.
     top: Option<Arc<OnceLock<Top>>>,
@@ -38,15 +39,22 @@ pub(crate) struct Top {
     pub(crate) is_opaque: bool,
 }
 
+impl Top {
+    /// Whether the layer neither has anything nor hides anything.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.names.is_empty() && !self.is_opaque
+    }
+}
+
 impl ConfinedDirectory {
     /// `path` must not contain symbolic links; see [`Path::canonicalize`].
     pub(crate) fn new(canonical: PathBuf) -> Self {
-        Self { path: canonical, owners: Owners::Exact, top: None }
+        Self { path: canonical.into(), owners: Owners::Exact, top: None }
     }
 
     /// The same for a layer directory, whose owners may be recorded.
     pub(crate) fn layer(canonical: PathBuf, owners: Owners) -> Self {
-        Self { path: canonical, owners, top: None }
+        Self { path: canonical.into(), owners, top: None }
     }
 
     /// The same directory, which nobody changes any more: what is at its top is read once, for all clones.
@@ -75,6 +83,11 @@ impl ConfinedDirectory {
     /// The directory itself.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The same, to be kept.
+    pub(crate) fn shared_path(&self) -> Arc<Path> {
+        Arc::clone(&self.path)
     }
 
     /// Where a path inside lies on the host. Nothing here keeps a link in it from being followed.

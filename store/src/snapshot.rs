@@ -18,7 +18,7 @@ use image::{ChainId, DiffId};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
-use crate::confined::ConfinedDirectory;
+use crate::confined::{ConfinedDirectory, Top};
 use crate::database::{self, first_text, parse, time};
 use crate::error::{DatabaseAttempt, StoreError};
 use crate::store::Store;
@@ -153,9 +153,15 @@ impl Snapshot {
         (1..=self.chain.len()).filter_map(|length| Some(Self::of(self.chain.get(..length)?.into()))).collect()
     }
 
-    /// The layer directories as `lowerdir`s of an overlay, top first; none for scratch.
+    /// The layer directories as `lowerdir`s of an overlay, top first; none for scratch. Empty ones are left out, but
+    /// for the topmost, whose attributes are those of the root.
     pub fn lowers(&self) -> Vec<PathBuf> {
-        self.chain.iter().rev().map(|link| link.directory.path().to_owned()).collect()
+        let top = self.chain.len().saturating_sub(1);
+        let shown = self.chain.iter().enumerate().filter(|(position, link)| {
+            // What cannot be read is for the kernel to complain about.
+            *position == top || !link.directory.top().is_ok_and(|known| known.is_some_and(Top::is_nothing))
+        });
+        shown.rev().map(|(_, link)| link.directory.path().to_owned()).collect()
     }
 
     /// The file tree.

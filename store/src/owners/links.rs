@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +25,8 @@ struct Line {
 /// The file of one layer directory.
 #[derive(Debug)]
 pub(crate) struct Links {
-    file: PathBuf,
+    /// The layer directory.
+    directory: Arc<Path>,
     known: Mutex<Known>,
 }
 
@@ -38,13 +39,13 @@ struct Known {
 
 impl Links {
     /// Of the layer directory; the file need not exist.
-    pub(crate) fn beside(directory: &Path) -> Self {
-        Self { file: directory.with_file_name(LINKS), known: Mutex::default() }
+    pub(crate) fn beside(directory: impl Into<Arc<Path>>) -> Self {
+        Self { directory: directory.into(), known: Mutex::default() }
     }
 
     /// Where the file is.
-    pub(crate) fn file(&self) -> &Path {
-        &self.file
+    pub(crate) fn file(&self) -> PathBuf {
+        self.directory.with_file_name(LINKS)
     }
 
     /// Who owns the link, pipe or socket at the path of the layer.
@@ -64,14 +65,15 @@ impl Links {
         }
         let mut line = serde_json::to_vec(&Line { path: path.clone(), owner })?;
         line.push(b'\n');
-        File::options().append(true).create(true).open(&self.file)?.write_all(&line)
+        File::options().append(true).create(true).open(self.file())?.write_all(&line)
     }
 
     fn with<T>(&self, look: impl FnOnce(&Known) -> T) -> io::Result<T> {
         // A reader that panicked left whole lines.
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        match std::fs::metadata(&self.file) {
-            Ok(metadata) if metadata.len() != known.length => known.read_on(&self.file)?,
+        let file = self.file();
+        match std::fs::metadata(&file) {
+            Ok(metadata) if metadata.len() != known.length => known.read_on(&file)?,
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => *known = Known::default(),
             Err(error) => return Err(error),
@@ -105,7 +107,7 @@ mod tests {
     fn the_last_line_of_a_path_counts() {
         let directory = tempfile::tempdir().unwrap();
         let (writer, reader) =
-            (Links::beside(&directory.path().join("fs")), Links::beside(&directory.path().join("fs")));
+            (Links::beside(directory.path().join("fs")), Links::beside(directory.path().join("fs")));
         let path = TreePath::clean(b"odd\nname \xff").unwrap();
         let owner = Owner { uid: 1000, gid: 50 };
         assert_eq!(reader.owner(&path).unwrap(), Owner::default());

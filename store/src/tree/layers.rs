@@ -65,7 +65,7 @@ impl Merging {
 
 impl Layers {
     pub(crate) fn new(directories: Vec<ConfinedDirectory>) -> Self {
-        let links = directories.iter().map(|directory| Links::beside(directory.path())).collect();
+        let links = directories.iter().map(|directory| Links::beside(directory.shared_path())).collect();
         Self { directories, links, at_root: OnceLock::new() }
     }
 

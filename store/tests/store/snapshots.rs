@@ -157,6 +157,23 @@ fn mount_points_never_reach_the_layer() {
 }
 
 #[test]
+fn empty_layers_are_not_mounted() {
+    let (_root, store) = store();
+    let base = crate::disk::snapshot(&store, &store.scratch(), |editor| {
+        editor.write_file(&path("file"), &b"1"[..], &attributes(0o644, 1)).unwrap();
+    });
+    let mut top = base.clone();
+    for _ in 0..3 {
+        top = crate::disk::snapshot(&store, &top, |_| {});
+    }
+    assert_eq!(top.depth(), 4);
+    let top_layer = store.snapshot(top.id()).unwrap().unwrap().lowers()[0].clone();
+    assert_eq!(top.lowers(), [top_layer, base.lowers()[0].clone()]);
+    let above = crate::disk::snapshot(&store, &top, |editor| editor.remove(&path("file")).unwrap());
+    assert_eq!(above.lowers().len(), 2, "a layer that only hides is no empty one");
+}
+
+#[test]
 fn a_layer_can_lie_on_another_parent() {
     let (_root, store) = store();
     let one = crate::disk::snapshot(&store, &store.scratch(), |editor| {
