@@ -53,6 +53,9 @@ pub(crate) fn on_fault(fault: &Fault) -> String {
             "the image has no {shell}, which runs the shell form of RUN: name a program, as in \
              RUN [\"/program\", \"argument\"], or use a base image with a shell"
         ),
+        Fault::NotFound { command } if command.contains('/') => {
+            format!("the image has no file {command}: it may have to be copied, or lie elsewhere")
+        }
         Fault::NotFound { command } => {
             format!("the image has no command {command}: install its package, or look at PATH")
         }

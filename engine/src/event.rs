@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-pub use solver::Stream;
+pub use solver::{Data, Stream};
 
 /// The number of a step, counted from one in the order in which steps first appear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,8 +31,8 @@ pub enum Event {
         step: StepNumber,
         /// Where it wrote to.
         stream: Stream,
-        /// What it wrote, as it is.
-        data: Vec<u8>,
+        /// What it wrote. Dropping it lets the step write more, see [`Data`].
+        data: Data,
     },
     /// A transfer of a step went on.
     Transfer {

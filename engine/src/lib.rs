@@ -49,7 +49,7 @@ pub mod run;
 pub use doctor::examine;
 pub use engine::{Engine, EngineConfig, OpenError};
 pub use error::{BuildError, IgnoreRule, MissingSource, StepCause, StepError};
-pub use event::{Event, EventReceiver, Events, StepNumber, StepResult, Stream};
+pub use event::{Data, Event, EventReceiver, Events, StepNumber, StepResult, Stream};
 pub use outcome::{BuiltImage, Checked, DockerfileText, Finding, Location, Outcome, Outlined, Targets};
 pub use request::{BuildRequest, Export};
 

@@ -86,7 +86,7 @@ impl Progress {
         }
     }
 
-    fn output(&self, vertex: VertexId, stream: solver::Stream, data: Vec<u8>) {
+    fn output(&self, vertex: VertexId, stream: solver::Stream, data: solver::Data) {
         self.with(|state| state.tails.entry(vertex).or_default().push(&data));
         if let Some(step) = self.step(vertex) {
             self.events.send(Event::Output { step, stream, data });
@@ -178,9 +178,11 @@ struct Tail {
 
 impl Tail {
     fn push(&mut self, data: &[u8]) {
+        // No more than this can be kept.
+        let data = data.get(data.len().saturating_sub(TAIL_LINES * TAIL_LINE_BYTES)..).unwrap_or(data);
         for piece in data.split_inclusive(|byte| *byte == b'\n') {
             let room = TAIL_LINE_BYTES.saturating_sub(self.open.len());
-            self.open.extend(piece.iter().take(room));
+            self.open.extend_from_slice(piece.get(..room).unwrap_or(piece));
             if piece.ends_with(b"\n") {
                 let line = String::from_utf8_lossy(&self.open).trim_end_matches(['\n', '\r']).to_owned();
                 self.open.clear();

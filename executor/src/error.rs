@@ -58,8 +58,11 @@ impl ExecuteError {
     /// What is wrong with the program that did not run, if that is known.
     pub fn fault(&self) -> Option<Fault> {
         match self {
-            Self::Process { source: ExecError::Sandbox { source, .. }, .. }
-            | Self::Exec(ExecError::Sandbox { source, .. }) => Fault::of_error(source),
+            Self::Process { source, .. } | Self::Exec(source) => match source {
+                ExecError::Sandbox { source, .. } => Fault::of_error(source),
+                ExecError::Exited { fault, .. } => fault.as_deref().cloned(),
+                _ => None,
+            },
             _ => None,
         }
     }

@@ -56,6 +56,6 @@ mod run;
 mod solve;
 pub mod worker;
 
-pub use event::{Event, Events, StepLog, Stream};
+pub use event::{Data, Event, Events, StepLog, Stream};
 pub use solve::{Bypass, Job, SolveError, solve};
 pub use worker::Worker;

@@ -9,8 +9,9 @@
 //! ```
 //!
 //! Steps that run at once are not mixed line by line. One step has the stage, and what others
-//! write waits. They get their turn when it ends, when it falls silent, or when it has held the
-//! stage for long: then `#3 ...` is written, and the step's name again when it goes on.
+//! write waits. They get their turn when it ends, when it falls silent, when it has held the stage for
+//! long, or when one of them has very much to say: then `#3 ...` is written, and the step's name again when
+//! it goes on.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
@@ -25,6 +26,8 @@ use crate::units;
 const SILENCE: Duration = Duration::from_secs(2);
 /// How long a step keeps the stage while others wait.
 const LONGEST_TURN: Duration = Duration::from_secs(10);
+/// How many bytes a step can have to say before it takes the stage.
+const MOST_PENDING: usize = 256 << 10;
 /// How often the state of a transfer is written.
 const BETWEEN_TRANSFERS: Duration = Duration::from_secs(5);
 
@@ -67,6 +70,11 @@ impl<W: Write> Plain<W> {
         step.pending.extend_from_slice(lines);
         match &mut self.turn {
             Some(turn) if turn.step == number => turn.last_line = now,
+            _ if step.pending.len() > MOST_PENDING => {
+                self.waiting.retain(|other| *other != number);
+                self.waiting.push_front(number);
+                self.end_turn()?;
+            }
             _ if self.waiting.contains(&number) => {}
             _ => self.waiting.push_back(number),
         }
@@ -217,7 +225,7 @@ mod tests {
     }
 
     fn output(step: StepNumber, text: &str) -> Event {
-        Event::Output { step, stream: Stream::Stdout, data: text.as_bytes().to_vec() }
+        Event::Output { step, stream: Stream::Stdout, data: text.as_bytes().to_vec().into() }
     }
 
     fn ended(step: StepNumber, result: StepResult) -> Event {
@@ -288,6 +296,37 @@ mod tests {
         #1 CANCELED
 
         ");
+    }
+
+    #[test]
+    fn a_step_with_very_much_to_say_takes_the_stage() {
+        // With number and time in front of each line, two thirds of what may wait.
+        let much = "a line\n".repeat(MOST_PENDING / "#2 0.010 a line\n".len() * 2 / 3);
+        let text = rendered(&[
+            (0, begun(MAKE, "RUN make")),
+            (0, begun(TEST, "RUN test")),
+            (10, output(TEST, &much)),
+            (20, output(MAKE, "make")),
+            (30, output(TEST, &much)),
+            (40, output(MAKE, "again")),
+            (50, ended(TEST, StepResult::Done)),
+            (60, ended(MAKE, StepResult::Done)),
+        ]);
+        let said = |line: &&str| !line.ends_with("a line") && !line.is_empty();
+        let said: Vec<&str> = text.lines().filter(said).collect();
+        assert_eq!(
+            said,
+            [
+                "#1 RUN make",
+                "#1 0.020 make",
+                "#1 ...",
+                "#2 RUN test",
+                "#2 DONE 1.2s",
+                "#1 RUN make",
+                "#1 0.040 again",
+                "#1 DONE 1.2s"
+            ]
+        );
     }
 
     #[test]

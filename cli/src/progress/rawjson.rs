@@ -42,7 +42,7 @@ impl<W: Write> RawJson<W> {
             Event::Output { step, stream, data } => {
                 let stream = if *stream == Stream::Stdout { 1 } else { 2 };
                 let log = json!({
-                    "vertex": digest(step)?, "stream": stream, "data": STANDARD.encode(data), "timestamp": now,
+                    "vertex": digest(step)?, "stream": stream, "data": STANDARD.encode(&**data), "timestamp": now,
                 });
                 json!({ "logs": [log] })
             }
@@ -98,7 +98,7 @@ mod tests {
         let step = StepNumber(1);
         let events = [
             Event::Begun { step, label: "[1/1] RUN make".into(), miss: None },
-            Event::Output { step, stream: Stream::Stderr, data: b"hi\n".to_vec() },
+            Event::Output { step, stream: Stream::Stderr, data: b"hi\n".to_vec().into() },
             Event::Transfer { step, name: "sha256:01".into(), current: 1, total: Some(2) },
             Event::Ended {
                 step,
@@ -106,7 +106,7 @@ mod tests {
                 duration: Duration::ZERO,
             },
             Event::Warning { step: None, message: "careful".into() },
-            Event::Output { step: StepNumber(9), stream: Stream::Stdout, data: b"nobody".to_vec() },
+            Event::Output { step: StepNumber(9), stream: Stream::Stdout, data: b"nobody".to_vec().into() },
         ];
         let mut out = Vec::new();
         let mut renderer = RawJson { clock: || Timestamp::UNIX_EPOCH, ..RawJson::new(&mut out) };

@@ -132,7 +132,10 @@ impl Step {
     }
 
     fn add_output(&mut self, data: &[u8]) {
-        for line in String::from_utf8_lossy(data).lines() {
+        // What comes before the last lines would not be seen.
+        let ends = data.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
+        let start = ends.take(OUTPUT_LINES + 1).nth(OUTPUT_LINES).unwrap_or(0);
+        for line in String::from_utf8_lossy(data.get(start..).unwrap_or_default()).lines() {
             // A program that draws a progress bar returns to the start of the line and writes it
             // again: the last version counts.
             let line = line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default();
@@ -279,7 +282,11 @@ mod tests {
     }
 
     fn output(step: usize, text: &str) -> Event {
-        Event::Output { step: StepNumber(step), stream: Stream::Stdout, data: text.as_bytes().to_vec() }
+        Event::Output {
+            step: StepNumber(step),
+            stream: Stream::Stdout,
+            data: text.as_bytes().to_vec().into(),
+        }
     }
 
     fn ended(step: usize, result: StepResult, seconds: f64) -> Event {

@@ -9,6 +9,7 @@ use sandbox::{SandboxError, UnknownResource};
 use store::StoreError;
 
 use crate::exec::ending::Ending;
+use crate::exec::fault::Fault;
 use crate::session::SecretError;
 use crate::ssh::keys::KeyAgentError;
 
@@ -26,6 +27,8 @@ pub enum ExecError {
         command: String,
         /// How it ended.
         ending: Ending,
+        /// What is wrong with a program that its shell could not run, if that is known.
+        fault: Option<Box<Fault>>,
     },
     /// The image is for another kind of machine, and nothing here emulates it.
     #[error(

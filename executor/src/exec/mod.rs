@@ -6,20 +6,26 @@
 //! ```
 //!
 //! - [`mounts`]: bind, cache, tmpfs, secret and ssh mounts; [`context`]: showing a tree to a process
-//! - [`process`]: starting, reading, waiting, killing
-//! - [`ending`]: how processes end, in words; [`fault`]: why programs do not run
+//! - [`process`]: starting, waiting, killing; [`capture`]: reading both streams in their order; [`lines`]: what is
+//!   told of it; [`redaction`]: and what is not
+//! - [`ending`]: how processes end, in words; [`fault`]: why programs do not run; [`complaint`]: what shells say
+//!   about that
 //! - [`failed`]: what a process leaves that fails; [`attached`]: a process in the foreground, for whoever looks into
 //!   that
 //! - [`error`]: what can go wrong
 
 pub mod attached;
+pub(crate) mod capture;
+pub(crate) mod complaint;
 pub(crate) mod context;
 pub mod ending;
 pub mod error;
 pub mod failed;
 pub mod fault;
+pub(crate) mod lines;
 pub(crate) mod mounts;
 pub(crate) mod process;
+pub(crate) mod redaction;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -41,6 +47,8 @@ use crate::exec::ending::{Ending, Size};
 use crate::exec::error::ExecError;
 use crate::exec::failed::FailedStep;
 use crate::exec::mounts::{Mounts, Sources};
+use crate::exec::process::Ended;
+use crate::exec::redaction::Redaction;
 use crate::output::Output;
 use crate::session::{DefaultNetwork, Session, SessionOptions};
 
@@ -51,6 +59,8 @@ pub(crate) struct Prepared {
     pub(crate) draft: Draft,
     /// Locks, copies and sockets that the mounts show.
     _mounts: Mounts,
+    /// What must not be seen of its output.
+    pub(crate) redaction: Redaction,
 }
 
 /// Runs the process of a step and commits what it changed. What a process left that failed is in the error.
@@ -78,15 +88,21 @@ pub(crate) async fn run(
         }
     };
     let draft = prepared.into_draft();
-    let source = match ran {
-        Ok((exit, incidents)) if exit.success() => {
+    let (draft, source) = match ran {
+        Ok(Ended { exit, incidents, .. }) if exit.success() => {
             if let Some(OutOfMemory::Limit { bytes }) = incidents.out_of_memory {
                 log.warn(format!("a process was killed at the memory limit of {}", Size(bytes)));
             }
             return Ok(blocking(move || draft.commit()).await?);
         }
-        Ok((exit, incidents)) => ExecError::Exited { command, ending: Ending::new(exit, incidents) },
-        Err(error) => explained(error, &exec.platform),
+        Ok(Ended { exit, incidents, last_output }) => {
+            let exec = exec.clone();
+            let explaining = move || (complaint::explain(exit, &last_output, &exec, &draft.tree()), draft);
+            let (fault, draft) = blocking(explaining).await;
+            let fault = fault.map(Box::new);
+            (draft, ExecError::Exited { command, ending: Ending::new(exit, incidents), fault })
+        }
+        Err(error) => (draft, explained(error, &exec.platform)),
     };
     if !failed::leaves_something(&source) {
         return Err(source.into());
@@ -160,7 +176,8 @@ fn prepare(
     let (root, targets) = runtime::root::show(&mut draft, view, mounts.points())?;
 
     let mut process = Process::new(exec.args.iter());
-    process.env = environment(exec, options, &mounts, &user)?;
+    let Environment { variables, secrets } = environment(exec, options, &mounts, &user)?;
+    process.env = variables;
     process.cwd = PathBuf::from(exec.cwd.as_str());
     process.uid = user.uid;
     process.gid = user.gid;
@@ -183,7 +200,15 @@ fn prepare(
         spec.masked_paths.clear();
         spec.read_only_paths.clear();
     }
-    Ok(Prepared { spec, draft, _mounts: mounts })
+    let redaction = Redaction::new(&[mounts.secrets.as_slice(), &secrets].concat());
+    Ok(Prepared { spec, draft, _mounts: mounts, redaction })
+}
+
+/// The variables of a process.
+struct Environment {
+    variables: Vec<(OsString, OsString)>,
+    /// The values that are secrets.
+    secrets: Vec<Vec<u8>>,
 }
 
 /// The variables of the process: those of the operation, and behind them what it does not set itself.
@@ -192,13 +217,15 @@ fn environment(
     options: &SessionOptions,
     mounts: &Mounts,
     user: &ResolvedUser,
-) -> Result<Vec<(OsString, OsString)>, ExecError> {
+) -> Result<Environment, ExecError> {
+    let mut secrets = Vec::new();
     let mut env: Vec<(OsString, OsString)> =
         exec.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
     for secret_variable in &exec.secret_env {
         match options.secrets.get(&secret_variable.id) {
             Some(secret) => {
                 let value = secret.read(&secret_variable.id)?;
+                secrets.push(value.clone());
                 let value = std::os::unix::ffi::OsStringExt::from_vec(value);
                 env.retain(|(name, _)| name.to_str() != Some(&secret_variable.name));
                 env.push((secret_variable.name.clone().into(), value));
@@ -217,7 +244,7 @@ fn environment(
             env.push((name.into(), value.into()));
         }
     }
-    Ok(env)
+    Ok(Environment { variables: env, secrets })
 }
 
 fn limit(ulimit: &Ulimit) -> Result<Rlimit, ExecError> {

@@ -39,6 +39,8 @@ pub(crate) struct Mounts {
     planned: Vec<Planned>,
     /// Variables that belong to mounts: `SSH_AUTH_SOCK`.
     pub(crate) env: Vec<(String, String)>,
+    /// The values of the secrets among them.
+    pub(crate) secrets: Vec<Vec<u8>>,
     /// What must live as long as the process.
     kept: Vec<Box<dyn Owned>>,
     /// The directories of the caches that are kept, by id.
@@ -160,7 +162,9 @@ impl Mounts {
             }
             MountKind::Secret { id, required, owner } => match sources.options.secrets.get(id) {
                 Some(secret) => {
-                    self.file(target, secret.read(id)?, *owner);
+                    let value = secret.read(id)?;
+                    self.secrets.push(value.clone());
+                    self.file(target, value, *owner);
                     Ok(())
                 }
                 None if *required => Err(ExecError::SecretNotFound { id: id.clone() }),

@@ -5,8 +5,6 @@
 //! future is dropped, the process tree is killed, the blocking thread's wait returns, and the draft
 //! is deleted there. So nothing is ever removed under a running process.
 
-use std::io::{self, BufRead, BufReader, PipeReader, Read};
-use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -15,10 +13,20 @@ use solver::StepLog;
 
 use crate::blocking::blocking;
 use crate::exec::Prepared;
+use crate::exec::capture::{Capture, Writers};
 use crate::exec::error::ExecError;
+use crate::exec::lines::Lines;
 
-/// A line longer than this is passed on in parts.
-const LONGEST_LINE: u64 = 64 * 1024;
+/// How a process ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// By which code or signal.
+    pub(crate) exit: Exit,
+    /// What the kernel did to it.
+    pub(crate) incidents: Incidents,
+    /// The last that it wrote, a few lines.
+    pub(crate) last_output: Vec<u8>,
+}
 
 /// How to kill the process, shared by the thread that starts it and the future that may be dropped.
 #[derive(Debug, Default)]
@@ -52,7 +60,7 @@ pub(crate) async fn run(
     prepared: Prepared,
     command: &str,
     log: &StepLog,
-) -> (Prepared, Result<(Exit, Incidents), ExecError>) {
+) -> (Prepared, Result<Ended, ExecError>) {
     let guard = KillOnDrop::default();
     let (handle, log, command) = (Arc::clone(&guard.0), log.clone(), command.to_owned());
     blocking(move || {
@@ -68,15 +76,11 @@ fn start_and_wait(
     handle: &Mutex<Handle>,
     log: &StepLog,
     command: &str,
-) -> Result<(Exit, Incidents), ExecError> {
+) -> Result<Ended, ExecError> {
     let failed = |source| ExecError::Sandbox { command: command.to_owned(), source };
-    let (stdout, stdout_writer) = io::pipe().map_err(ExecError::Pipe)?;
-    let (stderr, stderr_writer) = io::pipe().map_err(ExecError::Pipe)?;
-    let stdio = Stdio {
-        stdin: Stream::Null,
-        stdout: Stream::Descriptor(OwnedFd::from(stdout_writer)),
-        stderr: Stream::Descriptor(OwnedFd::from(stderr_writer)),
-    };
+    let (capture, Writers { stdout, stderr, alive }) = Capture::open().map_err(ExecError::Pipe)?;
+    let stdio =
+        Stdio { stdin: Stream::Null, stdout: Stream::Descriptor(stdout), stderr: Stream::Descriptor(stderr) };
     let mut running = sandbox.spawn(&prepared.spec, stdio).map_err(failed)?;
     {
         let mut handle = handle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -85,27 +89,18 @@ fn start_and_wait(
             Handle::Waiting | Handle::Running(_) => *handle = Handle::Running(running.killer()),
         }
     }
-    // The pipes end when the last process of the tree is gone.
     thread::scope(|scope| {
-        scope.spawn(|| pass_on(stdout, solver::Stream::Stdout, log));
-        scope.spawn(|| pass_on(stderr, solver::Stream::Stderr, log));
-        let exit = running.wait().map_err(failed)?;
-        Ok((exit, running.incidents()))
-    })
-}
-
-/// Passes on what comes through a pipe, line by line, until it ends.
-fn pass_on(pipe: PipeReader, stream: solver::Stream, log: &StepLog) {
-    let mut reader = BufReader::with_capacity(64 * 1024, pipe);
-    loop {
-        let mut line = Vec::new();
-        match reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line) {
-            Ok(0) => return,
-            Ok(_) => log.output(stream, line),
-            Err(error) => {
+        let mut lines = Lines::new(log, &prepared.redaction);
+        let reading = scope.spawn(move || {
+            if let Err(error) = capture.read(|stream, bytes| lines.push(stream, bytes)) {
                 tracing::debug!(%error, "the output of a process could not be read");
-                return;
             }
-        }
-    }
+            lines.finish()
+        });
+        let exit = running.wait();
+        drop(alive);
+        let last_output = reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let exit = exit.map_err(failed)?;
+        Ok(Ended { exit, incidents: running.incidents(), last_output })
+    })
 }
