@@ -10,6 +10,7 @@ mod failures;
 mod history;
 mod images;
 mod import;
+mod info;
 mod inspect;
 mod load;
 mod pull;
@@ -72,6 +73,7 @@ enum Command {
     Import(import::ImportArgs),
     Load(load::LoadArgs),
     Doctor(doctor::DoctorArgs),
+    Info(info::InfoArgs),
     Version(version::VersionArgs),
 }
 
@@ -126,6 +128,7 @@ pub(crate) fn run(arguments: Arguments, environment: &Environment) -> Result<Exi
         Command::Push(arguments) => push::run(&arguments, &session),
         Command::Import(arguments) => import::run(&arguments, &session),
         Command::Load(arguments) => load::run(&arguments, &session),
+        Command::Info(arguments) => info::run(&arguments, &session),
         Command::Doctor(arguments) => doctor::run(&arguments, &session),
         Command::Version(arguments) => version::run(&arguments),
     }

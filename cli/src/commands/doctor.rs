@@ -1,6 +1,6 @@
 //! `builder doctor`.
 
-mod items;
+pub(super) mod items;
 
 use std::fmt::Write;
 use std::io::{self, IsTerminal};
@@ -75,7 +75,7 @@ fn text(items: &[Item], builds: bool, signs: bool) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use engine::SandboxError;
     use engine::doctor::{Blocker, CgroupSupport, CgroupVersion, Controller, ControllerSupport, Examination};
     use engine::doctor::{Facts, Identity, Inside, Namespace, NoRange, Origin, Refused, Unavailable, Uplink};
@@ -90,7 +90,7 @@ mod tests {
     }
 
     /// Root of a machine where everything works.
-    fn healthy() -> Examination {
+    pub(in super::super) fn healthy() -> Examination {
         let inside = Inside {
             overlay: Ok(()),
             proc: Ok(()),

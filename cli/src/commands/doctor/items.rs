@@ -9,23 +9,23 @@ use serde::Serialize;
 
 /// What is said of one thing.
 #[derive(Debug, Serialize)]
-pub(super) struct Item {
+pub(in super::super) struct Item {
     /// Its name.
-    pub(super) name: &'static str,
+    pub(in super::super) name: &'static str,
     /// How it is.
-    pub(super) state: State,
+    pub(in super::super) state: State,
     /// What there is.
-    pub(super) text: String,
+    pub(in super::super) text: String,
     /// What builds have to do without.
-    pub(super) lost: Option<&'static str>,
+    pub(in super::super) lost: Option<&'static str>,
     /// What would help.
-    pub(super) remedy: Option<String>,
+    pub(in super::super) remedy: Option<String>,
 }
 
 /// How a thing is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum State {
+pub(in super::super) enum State {
     /// As it should be.
     Good,
     /// Builds run, with a loss.
@@ -53,7 +53,7 @@ impl Item {
 }
 
 /// All items, in the order in which a step needs the things.
-pub(super) fn of(found: &Examination) -> Vec<Item> {
+pub(in super::super) fn of(found: &Examination) -> Vec<Item> {
     let mut items = vec![user(&found.identity)];
     match &found.sandbox {
         Ok(facts) => items.extend(sandbox(facts, found)),
