@@ -13,6 +13,7 @@ mod import;
 mod info;
 mod inspect;
 mod load;
+mod names;
 mod pull;
 mod push;
 mod rerun;

@@ -252,6 +252,10 @@ fn remarks(warnings: &[Finding], notes: &[Finding], excerpts: &Excerpts<'_>) -> 
         let rule = finding.rule.map(|rule| format!("{}: ", rule.name())).unwrap_or_default();
         let line = finding.span.map(|span| format!(" (line {})", excerpts.line(span)));
         let _ = writeln!(text, " - {rule}{}{}", finding.message, line.unwrap_or_default());
+        // What a rule advises is told by `--check`, and nobody else tells what is not of a rule.
+        if finding.rule.is_none() {
+            push_hint(&mut text, finding);
+        }
     }
     if !notes.is_empty() {
         let _ = writeln!(text, "\n {} (builder build --check explains):", counted(notes.len(), "note"));

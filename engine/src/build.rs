@@ -23,6 +23,7 @@ use crate::frontend;
 use crate::kept::keep;
 use crate::kept::record::Record;
 use crate::missing;
+use crate::network;
 use crate::options;
 use crate::outcome::{DockerfileText, Finding, Location, Outcome};
 use crate::progress::Progress;
@@ -36,18 +37,17 @@ impl Engine {
     pub async fn build(&self, request: BuildRequest, events: &Events) -> Result<Outcome, BuildError> {
         let progress = Progress::new(events);
         let prepared = self.prepare(&request, Purpose::Build, &progress).await?;
-        let Prepared { text, warnings, notes, contexts, session, plan, is_multi_platform } = prepared;
+        let Prepared { text, mut warnings, notes, contexts, session, plan, is_multi_platform } = prepared;
         if options::runs_processes(&plan) && (request.cgroup_parent.is_some() || !request.limits.is_empty()) {
             // Before anything is fetched; a limit that cannot be had is never left out silently.
             let group = Cgroup { parent: request.cgroup_parent.clone(), limits: request.limits.clone() };
             blocking(move || sandbox::cgroup::check(&group)).await?;
         }
-        if options::shares_the_network(&plan) {
-            progress.warn("RUN steps share the network of this machine");
-        }
         let solving =
             Solving { engine: self, request: &request, text: &text, contexts: &contexts, plan: &plan };
-        let outputs = match solving.run(session, &progress).await {
+        let outputs = solving.run(session.clone(), &progress).await;
+        warnings.extend(session.shares_network().map(network::finding));
+        let outputs = match outputs {
             Err(BuildError::Step(error)) => {
                 return Err(BuildError::Step(Box::new(StepError { warnings, notes, ..*error })));
             }
@@ -375,7 +375,8 @@ impl Solving<'_> {
             shell: step.map(|step| step.shell.clone()).unwrap_or_default(),
             exec: left.exec.clone(),
             inputs: keep::inputs(left, self.contexts),
-            extra_hosts: self.request.extra_hosts.clone(),
+            names: self.request.names.clone(),
+            network: options::default_network(self.request.network),
             shm_size: self.request.shm_size,
             limits: self.request.limits.clone(),
         }

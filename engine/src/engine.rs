@@ -7,7 +7,7 @@ use cache::{Cache, CacheError};
 use executor::{Executor, ExecutorParts};
 use registry::{Anonymous, Client, ClientConfig, Credentials, DockerConfig, RetryPolicy};
 use runtime::{NoOverlays, Snapshotter, SnapshotterChoice};
-use sandbox::Sandbox;
+use sandbox::{Networks, Sandbox};
 use store::{Store, StoreError};
 
 /// What an engine is opened with.
@@ -72,6 +72,7 @@ pub struct Engine {
     pub(crate) store: Store,
     pub(crate) cache: Arc<Cache>,
     pub(crate) sandbox: Sandbox,
+    pub(crate) networks: Networks,
     pub(crate) registry: Client,
     pub(crate) executor: Executor,
 }
@@ -94,17 +95,19 @@ impl Engine {
             user_agent: concat!("builder/", env!("CARGO_PKG_VERSION")).to_owned(),
             retries: RetryPolicy::default(),
         });
-        let sandbox = Sandbox::new(helper);
+        let sandbox = Sandbox::new(helper.clone());
+        let networks = Networks::new(helper);
         let snapshotter = Snapshotter::new(snapshotter, &store)
             .map_err(|source| OpenError::Snapshotter { root: root.clone(), source })?;
         let parts = ExecutorParts {
             store: store.clone(),
             sandbox: sandbox.clone(),
+            networks: networks.clone(),
             snapshotter,
             registry: registry.clone(),
         };
         let executor = Executor::new(parts);
-        Ok(Self { store, cache: Arc::new(cache), sandbox, registry, executor })
+        Ok(Self { store, cache: Arc::new(cache), sandbox, networks, registry, executor })
     }
 }
 

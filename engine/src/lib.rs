@@ -17,8 +17,8 @@
 //!
 //! Inside: `contexts` (what is read from the host), `options` (from the request to the options of
 //! planner and executor), `progress` (from vertices to steps), `missing` (why a source is not there),
-//! `frontend` (which language the file is in), `advice` (the lint rules about files), `findings`,
-//! `changes`, `copy_out` (files out of a tree) and `export`.
+//! `network` (what to do about a shared one), `frontend` (which language the file is in), `advice` (the lint
+//! rules about files), `findings`, `changes`, `copy_out` (files out of a tree) and `export`.
 #![forbid(unsafe_code)]
 
 mod advice;
@@ -38,6 +38,7 @@ mod frontend;
 pub mod images;
 pub mod kept;
 mod missing;
+mod network;
 mod options;
 pub mod outcome;
 mod progress;
@@ -50,6 +51,7 @@ pub use doctor::examine;
 pub use engine::{Engine, EngineConfig, OpenError};
 pub use error::{BuildError, IgnoreRule, MissingSource, StepCause, StepError};
 pub use event::{Data, Event, EventReceiver, Events, StepNumber, StepResult, Stream};
+pub use network::advice as network_advice;
 pub use outcome::{BuiltImage, Checked, DockerfileText, Finding, Location, Outcome, Outlined, Targets};
 pub use request::{BuildRequest, Export};
 
@@ -60,8 +62,11 @@ pub use executor::{Attached, Ending, ExecError, Fault, SecretSource, SecretValue
 pub use graph::exec::Ulimit;
 pub use planner::options::is_proxy_variable;
 pub use runtime::command::Volume;
+pub use runtime::network::NetworkChoice;
+pub use runtime::surroundings::{ExtraHost, HostAddress, Names};
 pub use runtime::{Container, RunError as ContainerError, RunOptions, SnapshotterChoice};
 pub use sandbox::cgroup::{CgroupError, Obstacle};
+pub use sandbox::network::Unavailable as NetworkUnavailable;
 pub use sandbox::rootless::{Identity, enter as enter_user_namespace};
 pub use sandbox::signal::describe as describe_signal;
 pub use sandbox::{

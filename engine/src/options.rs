@@ -7,7 +7,6 @@ use graph::source::ContextName;
 use image::Platform;
 use planner::options::is_proxy_variable;
 use planner::{ContextTime, Entitlement, MainContext, Plan, PlanOptions};
-use runtime::surroundings::ExtraHost;
 
 use crate::contexts::{Contexts, IgnoreFile};
 use crate::error::BuildError;
@@ -40,11 +39,11 @@ pub(crate) fn plan_options(
     options.context_time = context_time;
     options.ignore = contexts.ignore.as_ref().map(IgnoreFile::named);
     options.network = match request.network {
-        DefaultNetwork::Default => NetworkMode::Default,
+        DefaultNetwork::Default | DefaultNetwork::Isolated => NetworkMode::Default,
         DefaultNetwork::None => NetworkMode::None,
         DefaultNetwork::Host => NetworkMode::Host,
     };
-    options.extra_hosts = request.extra_hosts.iter().map(|(name, _)| name.clone()).collect();
+    options.extra_hosts = request.names.extra_hosts.iter().map(|host| host.name.clone()).collect();
     options.ulimits.clone_from(&request.ulimits);
     options.cgroup_parent.clone_from(&request.cgroup_parent);
     if let Bypass::Stages(stages) = &request.bypass {
@@ -87,27 +86,31 @@ pub(crate) fn session_options(request: &BuildRequest) -> SessionOptions {
             proxy_variables.insert(name, value.clone());
         }
     }
-    let extra_host = |(name, address): &(String, _)| ExtraHost { name: name.clone(), address: *address };
     SessionOptions {
         secrets: request.secrets.clone(),
         ssh_agents: request.ssh_agents.clone(),
         proxy_variables,
-        extra_hosts: request.extra_hosts.iter().map(extra_host).collect(),
+        names: request.names.clone(),
         shm_size: request.shm_size,
         limits: request.limits.clone(),
+        network: default_network(request.network),
         images: if request.pull { ImagePolicy::Registry } else { ImagePolicy::PreferLocal },
         ..SessionOptions::default()
+    }
+}
+
+/// The network of steps for which the graph names none.
+pub(crate) fn default_network(asked: DefaultNetwork) -> executor::DefaultNetwork {
+    match asked {
+        DefaultNetwork::Isolated => executor::DefaultNetwork::Isolated,
+        // With the latter two, the graph names one for every step.
+        DefaultNetwork::Default | DefaultNetwork::None | DefaultNetwork::Host => {
+            executor::DefaultNetwork::IsolatedOrHost
+        }
     }
 }
 
 /// Whether the plan has a step that runs a process.
 pub(crate) fn runs_processes(plan: &Plan) -> bool {
     plan.graph.vertices().any(|(_, vertex)| matches!(&vertex.op, Op::Exec(_)))
-}
-
-/// Whether a step of the plan runs with the default network, which is the host's for now.
-pub(crate) fn shares_the_network(plan: &Plan) -> bool {
-    plan.graph
-        .vertices()
-        .any(|(_, vertex)| matches!(&vertex.op, Op::Exec(exec) if exec.network == NetworkMode::Default))
 }

@@ -14,6 +14,7 @@ use graph::exec::Ulimit;
 use graph::name::redacted;
 use image::{Platform, Reference};
 pub use planner::remote::{GitReference, GitReferenceError, is_http_url};
+use runtime::surroundings::Names;
 use sandbox::Limits;
 
 /// One build.
@@ -43,8 +44,8 @@ pub struct BuildRequest {
     pub pull: bool,
     /// The network of `RUN` steps that ask for none in particular.
     pub network: DefaultNetwork,
-    /// Lines for `/etc/hosts`: name and address.
-    pub extra_hosts: Vec<(String, std::net::IpAddr)>,
+    /// What `RUN` steps are told of names: `--add-host`, `--dns` and their like.
+    pub names: Names,
     /// Size of `/dev/shm` in bytes.
     pub shm_size: u64,
     /// Resource limits of `RUN` steps.
@@ -219,9 +220,11 @@ pub enum Bypass {
 /// The network of `RUN` steps that ask for none in particular: `--network`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DefaultNetwork {
-    /// What the engine gives its steps.
+    /// An isolated one with outgoing access; where that cannot be had, the host's, which is told.
     #[default]
     Default,
+    /// An isolated one with outgoing access, or they fail.
+    Isolated,
     /// A loopback device only.
     None,
     /// The host's own.

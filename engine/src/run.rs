@@ -28,8 +28,12 @@ impl Engine {
     pub fn run(&self, image: &str, options: &RunOptions, stdio: &Stdio) -> Result<Container, RunError> {
         let image = images::find(&self.store, image)?;
         let of_image = (&image.config.config, &image.root);
-        let snapshotter = self.executor.snapshotter();
-        let runner = Runner { store: &self.store, sandbox: &self.sandbox, snapshotter };
+        let runner = Runner {
+            store: &self.store,
+            sandbox: &self.sandbox,
+            networks: &self.networks,
+            snapshotter: self.executor.snapshotter(),
+        };
         Ok(runner.start(of_image, options, stdio)?)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use image::{Descriptor, DiffId, Digest, Platform, Reference};
 use runtime::Snapshotter;
-use sandbox::Sandbox;
+use sandbox::{Networks, Sandbox};
 use store::{Snapshot, Store};
 
 use crate::session::{Session, SessionOptions};
@@ -21,6 +21,8 @@ pub struct ExecutorParts {
     pub sandbox: Sandbox,
     /// How they get to see their files.
     pub snapshotter: Snapshotter,
+    /// Where their networks come from.
+    pub networks: Networks,
     /// What speaks to registries.
     pub registry: registry::Client,
 }

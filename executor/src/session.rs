@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures_util::future::try_join_all;
 use graph::name::{GitName, GitPin, HttpName, HttpPin};
 use graph::source::ContextName;
 use graph::{Name, Pin};
-use runtime::surroundings::ExtraHost;
+use runtime::surroundings::Names;
 use sandbox::Limits;
+use sandbox::network::Unavailable;
+use serde::{Deserialize, Serialize};
 use store::Tree;
 
 use crate::blocking::blocking;
@@ -32,8 +34,8 @@ pub struct SessionOptions {
     pub ssh_agents: BTreeMap<String, AgentSource>,
     /// Proxy variables of `RUN` steps that do not set them themselves.
     pub proxy_variables: BTreeMap<String, String>,
-    /// The addresses of the names in [`graph::Exec::extra_hosts`].
-    pub extra_hosts: Vec<ExtraHost>,
+    /// What processes are told of names. The addresses are those of the names in [`graph::Exec::extra_hosts`].
+    pub names: Names,
     /// Size of `/dev/shm` in bytes.
     pub shm_size: u64,
     /// Limits for all processes of a `RUN` step together.
@@ -45,29 +47,29 @@ pub struct SessionOptions {
 }
 
 impl Default for SessionOptions {
-    /// Nothing, with 64 MiB of shared memory, the host's network, and local images preferred.
+    /// Nothing, with 64 MiB of shared memory, isolated networks where they can be had, and local images preferred.
     fn default() -> Self {
         Self {
             contexts: BTreeMap::new(),
             secrets: BTreeMap::new(),
             ssh_agents: BTreeMap::new(),
             proxy_variables: BTreeMap::new(),
-            extra_hosts: Vec::new(),
+            names: Names::default(),
             shm_size: 64 << 20,
             limits: Limits::default(),
-            network: DefaultNetwork::Host,
+            network: DefaultNetwork::IsolatedOrHost,
             images: ImagePolicy::PreferLocal,
         }
     }
 }
 
 /// The network of `RUN` steps that ask for none in particular.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DefaultNetwork {
-    /// The host's own.
-    Host,
-    /// A loopback device only.
-    None,
+    /// One of their own with outgoing access; where that cannot be had, the host's, which is told.
+    IsolatedOrHost,
+    /// One of their own with outgoing access, or they do not run.
+    Isolated,
 }
 
 /// Where image names are looked up.
@@ -134,12 +136,20 @@ pub struct Session {
     pub(crate) origins: Arc<Origins>,
     /// The ssh agents, running or to be started.
     pub(crate) agents: Arc<Agents>,
+    /// Why steps have the host's network, if some do that were to have their own.
+    pub(crate) shares_network: Arc<OnceLock<Unavailable>>,
 }
 
 impl Session {
     pub(crate) fn new(executor: Executor, options: SessionOptions) -> Self {
         let agents = Arc::new(Agents::new(options.ssh_agents.clone()));
-        Self { executor, options: Arc::new(options), origins: Arc::default(), agents }
+        Self {
+            executor,
+            options: Arc::new(options),
+            origins: Arc::default(),
+            agents,
+            shares_network: Arc::default(),
+        }
     }
 
     /// The same build with these contexts.
@@ -147,6 +157,11 @@ impl Session {
     pub fn with_contexts(mut self, contexts: BTreeMap<ContextName, Tree>) -> Self {
         Arc::make_mut(&mut self.options).contexts = contexts;
         self
+    }
+
+    /// Why steps had the host's network although they were to have their own, if there was such a step.
+    pub fn shares_network(&self) -> Option<&Unavailable> {
+        self.shares_network.get()
     }
 
     /// The first of these secrets that the build was given, with its name: a text for the header of a request,

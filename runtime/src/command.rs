@@ -6,6 +6,9 @@ use image::config::DEFAULT_PATH;
 use image::{ContainerConfig, ImagePath};
 use sandbox::Limits;
 
+use crate::network::NetworkChoice;
+use crate::surroundings::Names;
+
 /// What differs from the image's config.
 #[derive(Clone, Debug, Default)]
 pub struct RunOptions {
@@ -29,8 +32,10 @@ pub struct RunOptions {
     pub limits: Limits,
     /// `--cgroup-parent`: the control group below which it gets its own.
     pub cgroup_parent: Option<String>,
-    /// `--network none` instead of the host's.
-    pub without_network: bool,
+    /// `--network`
+    pub network: NetworkChoice,
+    /// `--add-host`, `--dns` and their like.
+    pub names: Names,
 }
 
 /// A file or directory of the host inside the container: `-v source:target[:ro]`.

@@ -6,12 +6,14 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use image::{ContainerConfig, ImagePath};
+use sandbox::network::Unavailable;
 use sandbox::{
-    Cgroup, Exit, Killer, Mount, MountKind, Network, Process, Running, Sandbox, SandboxError, Spec, Stdio,
+    Cgroup, Exit, Killer, Mount, MountKind, Networks, Process, Running, Sandbox, SandboxError, Spec, Stdio,
 };
 use store::{Draft, MountPoint, MountPointKind, Snapshot, Store, StoreError, Timestamp};
 
 use crate::command::{self, NoCommand, RunOptions, Volume};
+use crate::network::Connected;
 use crate::root;
 use crate::snapshotter::{Snapshotter, View};
 use crate::surroundings;
@@ -50,6 +52,9 @@ pub enum RunError {
         #[source]
         source: SandboxError,
     },
+    /// The container was to have a network of its own, or none.
+    #[error("cannot make an isolated network")]
+    Network(#[source] Unavailable),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -60,6 +65,7 @@ pub enum RunError {
 pub struct Container {
     command: String,
     running: Running,
+    shares_network: Option<Unavailable>,
     // After `running`: the processes end before their file system goes.
     _draft: Draft,
 }
@@ -68,6 +74,11 @@ impl Container {
     /// Waits until the first process ends; all others are gone then too.
     pub fn wait(&mut self) -> Result<Exit, RunError> {
         self.running.wait().map_err(|source| RunError::Sandbox { command: self.command.clone(), source })
+    }
+
+    /// Why the container has the host's network although one of its own was asked for.
+    pub fn shares_network(&self) -> Option<&Unavailable> {
+        self.shares_network.as_ref()
     }
 
     /// A handle to send signals to the first process from elsewhere.
@@ -88,6 +99,8 @@ pub struct Runner<'a> {
     pub store: &'a Store,
     /// What starts their processes.
     pub sandbox: &'a Sandbox,
+    /// Where their networks come from.
+    pub networks: &'a Networks,
     /// How they get to see their files.
     pub snapshotter: &'a Snapshotter,
 }
@@ -103,13 +116,17 @@ impl Runner<'_> {
         let arguments = command::arguments(config, options)?;
         let command = arguments.join(" ");
         let failed = |source| RunError::Sandbox { command: command.clone(), source };
+        let connected = Connected::new(self.networks, options.network).map_err(RunError::Network)?;
         loop {
             let mut draft = self.store.draft(snapshot)?;
             let view = self.snapshotter.view();
-            let spec = specify((&mut draft, view), config, options, &arguments)?;
+            let spec = specify((&mut draft, view), config, (options, &connected), &arguments)?;
             let stdio = stdio.try_clone().map_err(failed)?;
             match self.sandbox.spawn(&spec, stdio) {
-                Ok(running) => return Ok(Container { command, running, _draft: draft }),
+                Ok(running) => {
+                    let shares_network = connected.shared;
+                    return Ok(Container { command, running, shares_network, _draft: draft });
+                }
                 Err(source) if self.snapshotter.falls_back(view, &source) => {}
                 Err(source) => return Err(failed(source)),
             }
@@ -120,7 +137,7 @@ impl Runner<'_> {
 fn specify(
     (draft, view): (&mut Draft, View),
     config: &ContainerConfig,
-    options: &RunOptions,
+    (options, connected): (&RunOptions, &Connected),
     arguments: &[String],
 ) -> Result<Spec, RunError> {
     let name = options.user.as_deref().unwrap_or(&config.user);
@@ -143,7 +160,7 @@ fn specify(
     process.terminal = options.terminal;
 
     let mut mounts: Vec<(MountPoint, MountKind)> = Vec::new();
-    for (path, file) in surroundings::files(&hostname, &[]) {
+    for (path, file) in surroundings::files(&hostname, &options.names, connected) {
         mounts.push((MountPoint { path, kind: MountPointKind::File }, file));
     }
     for volume in &options.volumes {
@@ -158,7 +175,7 @@ fn specify(
         spec.cgroup = Some(Cgroup { parent: options.cgroup_parent.clone(), limits: options.limits.clone() });
     }
     spec.ownership = root::ownership(draft)?;
-    spec.network = if options.without_network { Network::None } else { Network::Host };
+    spec.network = connected.network.clone();
     Ok(spec)
 }
 

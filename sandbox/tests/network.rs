@@ -8,11 +8,12 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, PipeReader, Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio as ProcessStdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, kill_process};
 use sandbox::{
@@ -30,6 +31,10 @@ const STEP: &str = "step";
 const PAIR: &str = "pair";
 const KEEP: &str = "keep";
 const SERVER: &str = "server";
+const NAMES: &str = "names";
+const PROBE: &str = "probe";
+/// Before another word: this program first takes the part of an ordinary user.
+const ORDINARY: &str = "ordinary";
 
 /// A root with busybox.
 struct Root(tempfile::TempDir);
@@ -41,7 +46,7 @@ impl Root {
             fs::create_dir_all(directory.path().join(name)).unwrap();
         }
         fs::copy("/bin/busybox", directory.path().join("base/bin/busybox")).unwrap();
-        for applet in ["sh", "echo", "cat", "ls", "nc", "ip", "sleep", "grep", "true"] {
+        for applet in ["sh", "echo", "cat", "ls", "nc", "ip", "sleep", "grep", "nslookup"] {
             symlink("busybox", directory.path().join("base/bin").join(applet)).unwrap();
         }
         Self(directory)
@@ -115,6 +120,39 @@ fn keep_networks() {
     }
 }
 
+/// In the machine: tells why there is no isolated network.
+fn tell_why_there_is_none() {
+    println!("{}", networks().probe().unwrap_err());
+}
+
+/// In the machine: a name server on a loopback address, for which every name has the same address. By a connection
+/// it sends back what it gets.
+fn be_a_name_server() {
+    let datagrams = UdpSocket::bind("127.0.0.1:53").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:53").unwrap();
+    println!("listening");
+    thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut line = String::new();
+            let mut connection = BufReader::new(connection.unwrap());
+            connection.read_line(&mut line).unwrap();
+            connection.get_mut().write_all(line.as_bytes()).unwrap();
+        }
+    });
+    let mut message = [0; 512];
+    loop {
+        let (length, client) = datagrams.recv_from(&mut message).unwrap();
+        // The question again, as an answer (RFC 1035, 4.1): for IPv4 with a record for its name, which is at byte 12.
+        let mut answer = message[..length].to_vec();
+        let is_for_ipv4 = answer.ends_with(&[0, 1, 0, 1]);
+        answer[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, u8::from(is_for_ipv4), 0, 0, 0, 0]);
+        if is_for_ipv4 {
+            answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 99]);
+        }
+        datagrams.send_to(&answer, client).unwrap();
+    }
+}
+
 /// A machine with an address; none, said on stderr, where there can be none.
 fn machine() -> Option<Machine> {
     let machine = Machine::start()?;
@@ -140,6 +178,21 @@ fn output(machine: &Machine, words: &[&str]) -> String {
     text
 }
 
+/// What the test itself has made stays.
+#[track_caller]
+fn assert_nothing_left_but(machine: &Machine, own: &[&str]) {
+    let began = Instant::now();
+    loop {
+        let mut left = machine.leftovers().unwrap();
+        left.retain(|line| !own.contains(&line.as_str()));
+        if left.is_empty() {
+            return;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "{left:?}");
+        thread::yield_now();
+    }
+}
+
 #[track_caller]
 fn assert_nothing_left(machine: &Machine) {
     assert_eq!(machine.leftovers_at_last().unwrap(), Vec::<String>::new());
@@ -149,8 +202,8 @@ fn assert_nothing_left(machine: &Machine) {
 struct Server(Child);
 
 impl Server {
-    fn start(machine: &Machine, address: &str, line: &str) -> Self {
-        let mut command = machine.command(&own_program(&[SERVER, address, line]));
+    fn start(machine: &Machine, words: &[&str]) -> Self {
+        let mut command = machine.command(&own_program(words));
         let mut child = machine.spawn(command.stdout(ProcessStdio::piped())).unwrap();
         let mut said = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
@@ -190,7 +243,7 @@ fn steps_share_no_ports_and_do_not_reach_each_other() {
 
 fn the_loopback_addresses_of_the_machine_are_out_of_reach() {
     let Some(machine) = machine() else { return };
-    let _server = Server::start(&machine, "127.0.0.1", "secret");
+    let _server = Server::start(&machine, &[SERVER, "127.0.0.1", "secret"]);
     let script =
         "for host in 127.0.0.1 10.239.0.1; do nc -w 1 $host 7000 < /dev/null 2> /dev/null || echo no; done";
     assert_eq!(output(&machine, &[STEP, script]), "no\nno\n");
@@ -248,9 +301,72 @@ fn builders_at_the_same_time_do_not_meet() {
 /// What a step sends arrives, and the answer comes back, at its first attempt.
 fn a_step_reaches_the_addresses_of_the_machine() {
     let Some(machine) = machine() else { return };
-    let _server = Server::start(&machine, ADDRESS, "welcome");
+    let _server = Server::start(&machine, &[SERVER, ADDRESS, "welcome"]);
     let script = format!("nc -w 1 {ADDRESS} 7000 < /dev/null");
     assert_eq!(output(&machine, &[STEP, &script]), "welcome\n");
+}
+
+/// Runs a command in the machine, which has to succeed.
+#[track_caller]
+fn prepare(machine: &Machine, script: &str) {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-ec", script]).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    let output = machine.output(&mut machine.command(&command)).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn a_name_server_on_a_loopback_address_is_asked_by_way_of_the_gateway() {
+    let Some(machine) = machine() else { return };
+    let settings = tempfile::NamedTempFile::new().unwrap();
+    fs::write(settings.path(), "nameserver 127.0.0.1\n").unwrap();
+    prepare(&machine, &format!("mount --bind {} /etc/resolv.conf", settings.path().display()));
+    let _server = Server::start(&machine, &[NAMES]);
+    let script = "nslookup -type=a some.name 10.239.0.1; echo over a connection | nc -w 1 10.239.0.1 53";
+    let text = output(&machine, &[STEP, script]);
+    assert!(text.contains("Address: 192.0.2.99\n") && text.ends_with("\nover a connection\n"), "{text}");
+}
+
+/// This program in a place where everybody may execute it, and the words by which `nobody` does.
+fn program_of_nobody(directory: &Path) -> Vec<String> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
+    let program = directory.join("program");
+    fs::copy("/proc/self/exe", &program).unwrap();
+    let words = ["--reuid", "65534", "--regid", "65534", "--clear-groups"];
+    words
+        .iter()
+        .map(ToString::to_string)
+        .chain([program.display().to_string(), ORDINARY.to_owned()])
+        .collect()
+}
+
+/// Runs this program in the machine, as an ordinary user.
+fn output_of_nobody(machine: &Machine, words: &[&str]) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = Command::new("setpriv");
+    command.args(program_of_nobody(directory.path())).args(words);
+    command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("TMPDIR", "/tmp");
+    let output = machine.output(&mut machine.command(&command)).unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+/// Whether a program that carries packets is installed.
+fn has_program() -> bool {
+    ["/usr/bin/pasta", "/usr/bin/slirp4netns"].iter().any(|path| Path::new(path).exists())
+}
+
+fn why_there_is_no_network_is_told() {
+    let Some(machine) = machine() else { return };
+    prepare(&machine, "! test -d /dev/net || mount -t tmpfs none /dev/net");
+    let expected = if has_program() {
+        "/dev/net/tun cannot be opened: No such file or directory (os error 2)\n"
+    } else {
+        "neither pasta nor slirp4netns is installed\n"
+    };
+    assert_eq!(output_of_nobody(&machine, &[PROBE]), expected);
+    assert_nothing_left_but(&machine, &["mount /dev/net tmpfs"]);
 }
 
 type Test = (&'static str, fn());
@@ -269,6 +385,11 @@ const TESTS: &[Test] = &[
     ),
     ("killing_the_builder_leaves_nothing", killing_the_builder_leaves_nothing),
     ("builders_at_the_same_time_do_not_meet", builders_at_the_same_time_do_not_meet),
+    (
+        "a_name_server_on_a_loopback_address_is_asked_by_way_of_the_gateway",
+        a_name_server_on_a_loopback_address_is_asked_by_way_of_the_gateway,
+    ),
+    ("why_there_is_no_network_is_told", why_there_is_no_network_is_told),
 ];
 
 /// What the tests need of the machine and it does not have.
@@ -285,7 +406,16 @@ fn main() {
     sandbox::init();
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let words: Vec<&str> = match words.as_slice() {
+        [ORDINARY, rest @ ..] => {
+            sandbox::rootless::enter().unwrap();
+            rest.to_vec()
+        }
+        _ => words,
+    };
     match words[..] {
+        [NAMES] => return be_a_name_server(),
+        [PROBE] => return tell_why_there_is_none(),
         [STEP, script] => return be_a_step(script),
         [PAIR, first, second] => return be_a_pair(first, second),
         [SERVER, address, line] => return be_a_server(address, line),

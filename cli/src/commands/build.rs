@@ -19,6 +19,7 @@ use engine::request::OnFailure;
 use engine::{BuildError, Engine};
 
 use super::Session;
+use super::names::NameArgs;
 use super::visit::{self, Entry, Given};
 use crate::environment::Environment;
 use crate::limits::LimitArgs;
@@ -86,10 +87,10 @@ pub(crate) struct BuildArgs {
     /// Label for the image: "NAME=VALUE" (repeatable)
     #[arg(long = "label", value_name = "LABEL")]
     labels: Vec<String>,
-    /// Line for /etc/hosts of RUN steps: "NAME:ADDRESS" (repeatable)
-    #[arg(long = "add-host", value_name = "HOST")]
-    add_hosts: Vec<String>,
-    /// Network of RUN steps: default, none, host
+    #[command(flatten)]
+    names: NameArgs,
+    /// Network of RUN steps: default, isolated, none, host. The default is an isolated one with outgoing
+    /// access; where none can be made, it is the host's, and the build says so, unless it is to be isolated
     #[arg(long, value_name = "MODE")]
     network: Option<String>,
     /// Size of /dev/shm for RUN steps [default: 64m]

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use engine::run::RunError;
-use engine::{ContainerError, Engine, RunOptions, Stdio, StdioStream, Volume};
+use engine::{ContainerError, Engine, NetworkChoice, RunOptions, Stdio, StdioStream, Volume};
 use image::{ImagePath, Reference};
 
 use super::Session;
+use super::names::NameArgs;
 use crate::limits::LimitArgs;
 use crate::progress::{self, Mode};
 use crate::report::{self, Failure, RUN_FAILED};
@@ -47,9 +48,12 @@ pub(crate) struct RunArgs {
     hostname: Option<String>,
     #[command(flatten)]
     limits: LimitArgs,
-    /// Network: host or none
+    /// Network: bridge, isolated, none or host [default: bridge]. Bridge, or default, is an isolated one with
+    /// outgoing access; where none can be made, it is the host's, with a warning, unless it is to be isolated
     #[arg(long, value_name = "MODE")]
     network: Option<String>,
+    #[command(flatten)]
+    names: NameArgs,
     /// Name or id of the image, and a command to run instead of the image's
     // One list, since clap goes on to look for flags between two positional arguments.
     #[arg(required = true, trailing_var_arg = true, value_name = "IMAGE [COMMAND]")]
@@ -74,6 +78,12 @@ fn start(arguments: &RunArgs, session: &Session<'_>) -> Result<ExitCode, Failure
     let stdio = Stdio { stdin, ..Stdio::inherit() };
     let signals = terminal::Signals::listen()?;
     let mut container = engine.run(image, &options, &stdio).map_err(failure)?;
+    if let Some(reason) = container.shares_network() {
+        let advice = engine::network_advice(reason);
+        super::print_error(&format!(
+            "warning: the container shares the network of this machine: {reason}\nhint: {advice}\n"
+        ));
+    }
     let attached = (container.killer(), container.terminal());
     let exit = terminal::attend(signals, attached, arguments.interactive, || container.wait())?;
     Ok(terminal::exit_code(exit.map_err(|error| failure(RunError::from(error)))?))
@@ -96,13 +106,6 @@ fn pull_if_missing(engine: &Engine, image: &str, session: &Session<'_>) -> Resul
 fn options(arguments: &RunArgs, session: &Session<'_>) -> Result<RunOptions, Failure> {
     let environment = session.environment;
     let volume = |flag: &String| volume(flag, |path| environment.absolute(Path::new(path)));
-    let without_network = match arguments.network.as_deref() {
-        None | Some("host") => false,
-        Some("none") => true,
-        Some(other) => {
-            return Err(Failure::Usage(format!("network mode {other:?} not supported: use host or none")));
-        }
-    };
     Ok(RunOptions {
         command: Vec::new(),
         entrypoint: arguments.entrypoint.clone(),
@@ -114,8 +117,21 @@ fn options(arguments: &RunArgs, session: &Session<'_>) -> Result<RunOptions, Fai
         hostname: arguments.hostname.clone(),
         limits: arguments.limits.limits()?,
         cgroup_parent: arguments.limits.cgroup_parent(),
-        without_network,
+        network: network(arguments.network.as_deref())?,
+        names: arguments.names.names()?,
     })
+}
+
+fn network(flag: Option<&str>) -> Result<NetworkChoice, Failure> {
+    match flag {
+        None | Some("" | "default" | "bridge") => Ok(NetworkChoice::IsolatedOrHost),
+        Some("isolated") => Ok(NetworkChoice::Isolated),
+        Some("none") => Ok(NetworkChoice::None),
+        Some("host") => Ok(NetworkChoice::Host),
+        Some(other) => Err(Failure::Usage(format!(
+            "network mode {other:?} not supported: use bridge, isolated, none or host"
+        ))),
+    }
 }
 
 /// `SOURCE:TARGET[:OPTIONS]`. A source that is no path would be a named volume.

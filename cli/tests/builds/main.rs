@@ -10,6 +10,7 @@
 //! - [`reports`]: what is printed about each mistake in a Dockerfile
 //! - [`limits`]: steps that need more memory, or more processes, than they may have
 //! - [`interruptions`]: what is left when a build is interrupted or killed
+//! - [`network`]: the networks of steps and containers
 //! - [`output`]: what steps write, without secrets; [`programs`]: those that do not run
 //! - [`platforms`]: several platforms at once, and foreign ones
 //! - [`rootless`]: builds of ordinary users
@@ -24,6 +25,7 @@ mod failures;
 mod interruptions;
 mod kept;
 mod limits;
+mod network;
 mod output;
 mod platforms;
 mod programs;

@@ -3,11 +3,11 @@
 //! Values of secrets are no part of it, nor is anything else that belongs to the session and not to the step: agents,
 //! proxies. Who steps in again is asked for them again.
 
-use std::net::IpAddr;
-
+use executor::DefaultNetwork;
 use graph::Exec;
 use graph::exec::MountKind;
 use graph::source::ContextName;
+use runtime::surroundings::Names;
 use sandbox::Limits;
 use serde::{Deserialize, Serialize};
 use store::SnapshotId;
@@ -15,7 +15,7 @@ use store::SnapshotId;
 use crate::contexts::ContextOrigin;
 
 /// The version of this format. Another one is refused, as is another encoding of operations.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Why a record cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -53,8 +53,10 @@ pub struct Record {
     pub(crate) exec: Exec,
     /// The trees that it was run with.
     pub(crate) inputs: Vec<InputRecord>,
-    /// The addresses of the names of `--add-host`.
-    pub(crate) extra_hosts: Vec<(String, IpAddr)>,
+    /// What it was told of names: `--add-host`, `--dns` and their like.
+    pub(crate) names: Names,
+    /// The network of steps that ask for none in particular.
+    pub(crate) network: DefaultNetwork,
     /// Size of `/dev/shm` in bytes.
     pub(crate) shm_size: u64,
     /// Limits for all processes together.

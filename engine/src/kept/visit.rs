@@ -11,7 +11,6 @@ use graph::exec::{BindAccess, Mount, MountKind};
 use graph::source::ContextName;
 use graph::vertex::InputIndex;
 use image::ImagePath;
-use runtime::surroundings::ExtraHost;
 use sandbox::Stdio;
 use store::{Keep, Kind, Snapshot, StoreError, Tree};
 
@@ -91,12 +90,12 @@ impl Engine {
             Program::Given(args) => exec.args = args,
             Program::Shell => exec.args = shell(&base, &exec, &record.shell, visit.with.as_deref())?,
         }
-        let extra_host = |(name, address): &(String, _)| ExtraHost { name: name.clone(), address: *address };
         let session = self.executor.session(SessionOptions {
             secrets: visit.secrets,
             ssh_agents: visit.ssh_agents,
             proxy_variables: visit.proxy_variables,
-            extra_hosts: record.extra_hosts.iter().map(extra_host).collect(),
+            names: record.names.clone(),
+            network: record.network,
             shm_size: record.shm_size,
             limits: record.limits.clone(),
             ..SessionOptions::default()

@@ -10,8 +10,8 @@ use sandbox::{Exit, Killer, Running, Stdio};
 use store::Snapshot;
 
 use crate::blocking::blocking;
-use crate::exec::Prepared;
 use crate::exec::error::ExecError;
+use crate::exec::{Needed, Prepared, network};
 use crate::output::Output;
 use crate::session::Session;
 
@@ -56,7 +56,8 @@ impl Session {
         stdio: &Stdio,
     ) -> Result<Attached, ExecError> {
         let snapshotter = self.executor.snapshotter();
-        let needed = Arc::new((self.clone(), exec.clone(), base, inputs));
+        let network = network::connect(self, exec).await?;
+        let needed = Arc::new(Needed { session: self.clone(), exec: exec.clone(), base, inputs, network });
         loop {
             let view = snapshotter.view();
             let mut prepared = super::prepare_when_possible(&needed, view).await?;

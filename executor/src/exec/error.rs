@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use graph::vertex::InputIndex;
 use image::{ImagePath, Platform};
+use sandbox::network::Unavailable;
 use sandbox::{SandboxError, UnknownResource};
 use store::StoreError;
 
@@ -114,6 +115,9 @@ pub enum ExecError {
         #[source]
         source: io::Error,
     },
+    /// The process was to have a network of its own, or none.
+    #[error("cannot make an isolated network: {0}")]
+    Network(#[source] Unavailable),
     /// The pipes for the output of the process could not be made.
     #[error("cannot make a pipe for the output of the process")]
     Pipe(#[source] io::Error),

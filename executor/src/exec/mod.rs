@@ -6,6 +6,7 @@
 //! ```
 //!
 //! - [`mounts`]: bind, cache, tmpfs, secret and ssh mounts; [`context`]: showing a tree to a process
+//! - `network`: the network of a step
 //! - [`process`]: starting, waiting, killing; [`capture`]: reading both streams in their order; [`lines`]: what is
 //!   told of it; [`redaction`]: and what is not
 //! - [`ending`]: how processes end, in words; [`fault`]: why programs do not run; [`complaint`]: what shells say
@@ -24,6 +25,7 @@ pub mod failed;
 pub mod fault;
 pub(crate) mod lines;
 pub(crate) mod mounts;
+mod network;
 pub(crate) mod process;
 pub(crate) mod redaction;
 
@@ -32,9 +34,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use graph::exec::{Exec, NetworkMode, SecurityMode, Ulimit};
+use graph::exec::{Exec, SecurityMode, Ulimit};
 use image::Platform;
 use image::user::ResolvedUser;
+use runtime::network::Connected;
 use runtime::snapshotter::View;
 use sandbox::{
     CapabilitySet, Cgroup, Devices, KernelFiles, OutOfMemory, Process, Rlimit, SandboxError, Seccomp, Spec,
@@ -50,7 +53,7 @@ use crate::exec::mounts::{Mounts, Sources};
 use crate::exec::process::Ended;
 use crate::exec::redaction::Redaction;
 use crate::output::Output;
-use crate::session::{DefaultNetwork, Session, SessionOptions};
+use crate::session::{Session, SessionOptions};
 
 /// A step that can be started: all that belongs to it, and nothing that is shared.
 #[derive(Debug)]
@@ -61,6 +64,15 @@ pub(crate) struct Prepared {
     _mounts: Mounts,
     /// What must not be seen of its output.
     pub(crate) redaction: Redaction,
+}
+
+/// What a step is prepared with.
+struct Needed {
+    session: Session,
+    exec: Exec,
+    base: Snapshot,
+    inputs: Vec<Output>,
+    network: Connected,
 }
 
 /// Runs the process of a step and commits what it changed. What a process left that failed is in the error.
@@ -76,7 +88,11 @@ pub(crate) async fn run(
     let sandbox = session.executor.shared.sandbox.clone();
     let command = exec.args.join(" ");
     let snapshotter = session.executor.snapshotter();
-    let needed = Arc::new((session.clone(), exec.clone(), base, inputs.clone()));
+    let network = network::connect(session, exec).await?;
+    network::tell(session, &network, log);
+    let needed =
+        Needed { session: session.clone(), exec: exec.clone(), base, inputs: inputs.clone(), network };
+    let needed = Arc::new(needed);
     let (prepared, ran) = loop {
         let view = snapshotter.view();
         let prepared = prepare_when_possible(&needed, view).await?;
@@ -136,16 +152,10 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// Prepares the step, as soon as others have left the caches that it mounts. Between two attempts it holds
 /// none of them: steps that lock the same caches in another order do not wait for each other for ever.
-async fn prepare_when_possible(
-    needed: &Arc<(Session, Exec, Snapshot, Vec<Output>)>,
-    view: View,
-) -> Result<Prepared, ExecError> {
+async fn prepare_when_possible(needed: &Arc<Needed>, view: View) -> Result<Prepared, ExecError> {
     loop {
         let needed = Arc::clone(needed);
-        let prepared = blocking(move || {
-            let (session, exec, base, inputs) = &*needed;
-            prepare(session, exec, (base, view), inputs)
-        });
+        let prepared = blocking(move || prepare(&needed, view));
         match prepared.await {
             Err(ExecError::CacheInUse { id }) => {
                 tracing::debug!(id, "the cache is in use");
@@ -157,18 +167,14 @@ async fn prepare_when_possible(
 }
 
 /// Makes the draft, the mounts and the specification.
-fn prepare(
-    session: &Session,
-    exec: &Exec,
-    (base, view): (&Snapshot, View),
-    inputs: &[Output],
-) -> Result<Prepared, ExecError> {
+fn prepare(needed: &Needed, view: View) -> Result<Prepared, ExecError> {
+    let Needed { session, exec, base, inputs, network } = needed;
     let (store, options) = (session.executor.store(), &*session.options);
     // A step may have changed its own tree beyond recognition by the time that somebody looks into that.
     let users = inputs.first().map_or_else(|| base.tree(), Output::tree);
     let user = runtime::user::lookup(&users, exec.user.as_deref().unwrap_or_default())
         .map_err(|source| ExecError::User { user: exec.user.clone().unwrap_or_default(), source })?;
-    let sources = Sources { store, options, agents: &session.agents, inputs, view };
+    let sources = Sources { store, options, agents: &session.agents, inputs, network, view };
     let mounts = Mounts::prepare(exec, &sources)?;
     let mut draft = store.draft(base)?;
     draft.made_by(Owner { uid: user.uid, gid: user.gid });
@@ -187,7 +193,7 @@ fn prepare(
     spec.mounts = mounts.for_sandbox(&targets);
     spec.hostname.clone_from(&exec.hostname);
     spec.ownership = runtime::root::ownership(&draft)?;
-    spec.network = network(exec.network, options.network);
+    spec.network = network.network.clone();
     spec.shm_size = options.shm_size;
     if exec.cgroup_parent.is_some() || !options.limits.is_empty() {
         spec.cgroup = Some(Cgroup { parent: exec.cgroup_parent.clone(), limits: options.limits.clone() });
@@ -250,11 +256,4 @@ fn environment(
 fn limit(ulimit: &Ulimit) -> Result<Rlimit, ExecError> {
     let bound = |value| (value != u64::MAX).then_some(value);
     Ok(Rlimit { resource: ulimit.name.parse()?, soft: bound(ulimit.soft), hard: bound(ulimit.hard) })
-}
-
-fn network(mode: NetworkMode, default: DefaultNetwork) -> sandbox::Network {
-    match (mode, default) {
-        (NetworkMode::None, _) | (NetworkMode::Default, DefaultNetwork::None) => sandbox::Network::None,
-        (NetworkMode::Host, _) | (NetworkMode::Default, DefaultNetwork::Host) => sandbox::Network::Host,
-    }
 }

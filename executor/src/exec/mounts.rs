@@ -21,8 +21,9 @@ use std::path::PathBuf;
 use graph::exec::{BindAccess, CacheMount, Exec, Mount, MountKind, MountOwner};
 use graph::vertex::InputIndex;
 use image::ImagePath;
+use runtime::network::Connected;
 use runtime::snapshotter::View;
-use runtime::surroundings::{self, ExtraHost};
+use runtime::surroundings::{self, Names};
 use sandbox::Overlay;
 use store::{Attributes, Draft, Entry, MountPoint, MountPointKind, Store, Timestamp};
 
@@ -71,6 +72,7 @@ pub(crate) struct Sources<'a> {
     pub(crate) agents: &'a Agents,
     pub(crate) inputs: &'a [Output],
     pub(crate) view: View,
+    pub(crate) network: &'a Connected,
 }
 
 impl Mounts {
@@ -83,7 +85,7 @@ impl Mounts {
                 mounts.take(cache, sources)?;
             }
         }
-        mounts.name_files(exec, sources.options);
+        mounts.name_files(exec, sources);
         for mount in &exec.mounts {
             mounts.add(mount, sources)?;
         }
@@ -129,14 +131,10 @@ impl Mounts {
     }
 
     /// `/etc/hosts` and its like.
-    fn name_files(&mut self, exec: &Exec, options: &SessionOptions) {
-        let extra: Vec<ExtraHost> = options
-            .extra_hosts
-            .iter()
-            .filter(|host| exec.extra_hosts.contains(&host.name))
-            .cloned()
-            .collect();
-        for (target, file) in surroundings::files(&exec.hostname, &extra) {
+    fn name_files(&mut self, exec: &Exec, sources: &Sources<'_>) {
+        let mut names: Names = sources.options.names.clone();
+        names.extra_hosts.retain(|host| exec.extra_hosts.contains(&host.name));
+        for (target, file) in surroundings::files(&exec.hostname, &names, sources.network) {
             if !exec.mounts.iter().any(|mount| target.starts_with(&mount.target)) {
                 self.plan(&target, MountPointKind::File, file);
             }

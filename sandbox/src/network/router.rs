@@ -50,9 +50,10 @@ impl Host {
 
     /// The address by which the machine is known to the others; none if it has no default route.
     pub(crate) fn address() -> Option<Ipv4Addr> {
-        // Connecting such a socket sends nothing; it looks for a route only.
+        // Connecting such a socket sends nothing; it looks for a route only. (The address is one of the root name
+        // servers, and so in no local network.)
         let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
-        socket.connect((Ipv4Addr::new(192, 0, 2, 255), 9)).ok()?;
+        socket.connect((Ipv4Addr::new(198, 41, 0, 4), 53)).ok()?;
         match socket.local_addr().ok()?.ip() {
             std::net::IpAddr::V4(address) => Some(address),
             std::net::IpAddr::V6(_) => None,

@@ -1,6 +1,4 @@
-//! What surrounds `RUN` steps: `--add-host`, `--shm-size`, `--ulimit`.
-
-use std::net::IpAddr;
+//! What surrounds `RUN` steps: `--shm-size`, `--ulimit`.
 
 use engine::{Resource, Ulimit};
 
@@ -10,22 +8,6 @@ use crate::units;
 
 /// The size of `/dev/shm` where no flag gives one.
 const SHM_SIZE: u64 = 64 << 20;
-
-/// Names and addresses: `NAME:ADDRESS` or `NAME=ADDRESS`, a v6 address with or without brackets.
-pub(super) fn hosts(flags: &[String]) -> Result<Vec<(String, IpAddr)>, Failure> {
-    flags.iter().map(|flag| host(flag)).collect()
-}
-
-fn host(flag: &str) -> Result<(String, IpAddr), Failure> {
-    let Some((name, address)) = flag.split_once(['=', ':']).filter(|(name, _)| !name.is_empty()) else {
-        return usage(format!("bad format for add-host: {flag:?}"));
-    };
-    let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
-    match bare.parse::<IpAddr>() {
-        Ok(address) => Ok((name.to_owned(), address)),
-        Err(_) => usage(format!("invalid IP address in add-host: {address:?}")),
-    }
-}
 
 /// The size of `/dev/shm` in bytes.
 pub(super) fn shm_size(flag: Option<&str>) -> Result<u64, Failure> {
@@ -65,20 +47,6 @@ fn ulimit(flag: &str) -> Result<Ulimit, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hosts_have_an_address() {
-        let pair = |flag| host(flag).map_err(|failure| failure.to_string());
-        let found =
-            |name: &str, address: &str| Ok((name.to_owned(), address.parse::<IpAddr>().expect("an address")));
-        assert_eq!(pair("a:10.0.0.1"), found("a", "10.0.0.1"));
-        assert_eq!(pair("a=::1"), found("a", "::1"));
-        assert_eq!(pair("a:[::1]"), found("a", "::1"));
-        assert_eq!(pair("a:::1"), found("a", "::1"));
-        assert!(pair("a").is_err());
-        assert!(pair(":1.2.3.4").is_err());
-        assert!(pair("a:host-gateway").is_err());
-    }
 
     #[test]
     fn limits_have_one_or_two_values() {

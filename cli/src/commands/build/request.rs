@@ -45,7 +45,7 @@ impl BuildArgs {
             bypass: self.bypass()?,
             pull: self.pull,
             network,
-            extra_hosts: limits::hosts(&self.add_hosts)?,
+            names: self.names.names()?,
             shm_size: limits::shm_size(self.shm_size.as_deref())?,
             ulimits: limits::ulimits(&self.ulimits)?,
             limits: resources.limits()?,
@@ -162,9 +162,12 @@ fn build_args(flags: &[String], environment: &Environment) -> BTreeMap<String, S
 fn network(flag: Option<&str>) -> Result<DefaultNetwork, Failure> {
     match flag {
         None | Some("" | "default") => Ok(DefaultNetwork::Default),
+        Some("isolated") => Ok(DefaultNetwork::Isolated),
         Some("none") => Ok(DefaultNetwork::None),
         Some("host") => Ok(DefaultNetwork::Host),
-        Some(other) => usage(format!("network mode {other:?} not supported: use default, none or host")),
+        Some(other) => {
+            usage(format!("network mode {other:?} not supported: use default, isolated, none or host"))
+        }
     }
 }
 
@@ -255,7 +258,7 @@ mod tests {
         insta::assert_snapshot!(refused("-t Upper -"), @r#"invalid tag "Upper": invalid reference format: repository name (Upper) must be lowercase"#);
         insta::assert_snapshot!(refused("--push -"), @"tag is needed when pushing to registry");
         insta::assert_snapshot!(refused("--no-cache --no-cache-filter a -"), @"--no-cache and --no-cache-filter cannot currently be used together");
-        insta::assert_snapshot!(refused("--network bridge -"), @r#"network mode "bridge" not supported: use default, none or host"#);
+        insta::assert_snapshot!(refused("--network bridge -"), @r#"network mode "bridge" not supported: use default, isolated, none or host"#);
         insta::assert_snapshot!(refused("--allow everything -"), @r#"unknown entitlement "everything""#);
         insta::assert_snapshot!(refused("-f - -"), @"invalid argument: can't use stdin for both build context and dockerfile");
         insta::assert_snapshot!(refused("-o - -o type=oci -"), @"only one output can go to standard output");
