@@ -11,6 +11,7 @@
 //! - [`limits`]: steps that need more memory, or more processes, than they may have
 //! - [`interruptions`]: what is left when a build is interrupted or killed
 //! - [`network`]: the networks of steps and containers
+//! - [`leftovers`]: what is left of processes, mounts, networks and groups, however a build ends
 //! - [`output`]: what steps write, without secrets; [`programs`]: those that do not run
 //! - [`platforms`]: several platforms at once, and foreign ones
 //! - [`rootless`]: builds of ordinary users
@@ -24,6 +25,7 @@ mod exports;
 mod failures;
 mod interruptions;
 mod kept;
+mod leftovers;
 mod limits;
 mod network;
 mod output;

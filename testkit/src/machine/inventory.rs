@@ -67,17 +67,19 @@ fn mount(line: &str) -> Option<String> {
     Some(format!("mount {point} {kind}"))
 }
 
-/// The first process with this word on its command line, by its number on the host.
-pub(super) fn process_with(init: u32, word: &str) -> io::Result<Option<Pid>> {
+/// The processes with this word on their command line, but for those in a further pid namespace, by their numbers
+/// on the host.
+pub(super) fn processes_with(init: u32, word: &str) -> io::Result<Vec<Pid>> {
     let machine = fs::read_link(format!("/proc/{init}/ns/pid"))?;
+    let mut found = Vec::new();
     for entry in fs::read_dir("/proc")?.flatten() {
         let Some(number) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
         let has_word = fs::read_to_string(entry.path().join("cmdline")).is_ok_and(|line| line.contains(word));
         let lives_here =
             fs::read_link(entry.path().join("ns/pid")).is_ok_and(|namespace| namespace == machine);
         if has_word && lives_here {
-            return Ok(Pid::from_raw(number));
+            found.extend(Pid::from_raw(number));
         }
     }
-    Ok(None)
+    Ok(found)
 }

@@ -2,17 +2,19 @@
 //!
 //! ```text
 //! test ─ unshare ─ pid 1 of the machine   `cat`, which ignores SIGCHLD: orphans are its children, and vanish
-//!    │             ├─ own pid, mount and network namespaces; files are the host's
+//!    │             ├─ own pid, mount and network namespaces, own control groups; files are the host's
 //!    └─ setns, spawn ─▶ the program       a child of the test, which may signal it and wait for it
 //! ```
 //! What the machine had when it started is known; whatever else is there later is the program's. Nothing of
 //! other programs on the host is seen, so counts are exact however many tests run at the same time. The machine
 //! ends with the test: `cat` reads a pipe that nobody else holds, and with pid 1 the kernel ends the rest.
 
+mod groups;
 mod inventory;
 mod tables;
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsFd;
@@ -21,6 +23,9 @@ use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use groups::Groups;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// How long a killed program's kin may take to die before they count as left behind.
@@ -34,6 +39,7 @@ pub struct Machine {
     init: u32,
     /// What was there at the start.
     own: BTreeSet<String>,
+    groups: Groups,
     _life: Option<ChildStdin>,
 }
 
@@ -69,8 +75,8 @@ impl Machine {
             let status = unshare.wait()?;
             return Err(io::Error::other(format!("unshare: {status}")));
         }
-        let mut machine =
-            Self { init: only_child(unshare.id())?, unshare, own: BTreeSet::new(), _life: life };
+        let (init, groups) = (only_child(unshare.id())?, Groups::make());
+        let mut machine = Self { init, unshare, own: BTreeSet::new(), groups, _life: life };
         machine.own = machine.inventory()?;
         Ok(machine)
     }
@@ -82,7 +88,11 @@ impl Machine {
         let mut command = Command::new("nsenter");
         command.args(["--target", &init, "--mount", "--net", "--"]);
         // Entering a mount namespace leads to its root.
-        command.args(["sh", "-c", "cd \"$0\" && exec \"$@\""]);
+        let mut script = "cd \"$0\"".to_owned();
+        for entrance in self.groups.entrances() {
+            let _ = write!(script, " && echo $$ > '{}'", entrance.display());
+        }
+        command.args(["sh", "-c", &format!("{script} && exec \"$@\"")]);
         command.arg(inner.get_current_dir().unwrap_or(Path::new("/")));
         command.arg(inner.get_program()).args(inner.get_args()).stdin(Stdio::null());
         command.env_clear().envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
@@ -107,7 +117,7 @@ impl Machine {
     }
 
     /// What is in the machine now and was not at its start, one line each: `process 7 sleep 60`,
-    /// `mount /mnt tmpfs`, `namespace net:[4026532001]`, `interface veth0`, `table filter`.
+    /// `mount /mnt tmpfs`, `namespace net:[4026532001]`, `interface veth0`, `table filter`, `cgroup …`.
     pub fn leftovers(&self) -> io::Result<Vec<String>> {
         Ok(self.inventory()?.difference(&self.own).cloned().collect())
     }
@@ -126,20 +136,33 @@ impl Machine {
     }
 
     /// The number on the host of a process of the machine whose command line has this word.
-    pub fn process_with(&self, word: &str) -> io::Result<Option<rustix::process::Pid>> {
-        inventory::process_with(self.init, word)
+    pub fn process_with(&self, word: &str) -> io::Result<Option<Pid>> {
+        Ok(self.processes_with(word)?.into_iter().next())
+    }
+
+    /// The same of all such processes.
+    pub fn processes_with(&self, word: &str) -> io::Result<Vec<Pid>> {
+        inventory::processes_with(self.init, word)
     }
 
     fn inventory(&self) -> io::Result<BTreeSet<String>> {
-        inventory::of(self.init)
+        let mut found = inventory::of(self.init)?;
+        found.extend(self.groups.lines());
+        Ok(found)
     }
 }
 
 impl Drop for Machine {
     fn drop(&mut self) {
+        let init = Pid::from_raw(self.init.cast_signed()).map(|init| pidfd_open(init, PidfdFlags::empty()));
         // With `unshare` the kernel kills pid 1, and with pid 1 all others.
         let _ = self.unshare.kill();
         let _ = self.unshare.wait();
+        if let Some(Ok(init)) = init {
+            // Pid 1 is the last to go. Who was started here and not waited for keeps it.
+            let moment = Timespec { tv_sec: 5, tv_nsec: 0 };
+            let _ = poll(&mut [PollFd::new(&init, PollFlags::IN)], Some(&moment));
+        }
     }
 }
 
@@ -209,10 +232,10 @@ mod tests {
         let Some(machine) = Machine::start() else { return };
         let script = "unshare --uts sleep 6420 > /dev/null 2>&1 & echo";
         machine.output(&mut machine.command(&shell(script))).unwrap();
-        while machine.process_with("sleep\u{0}6420").unwrap().is_none() {
-            thread::yield_now();
+        let began = Instant::now();
+        let is_namespace = |line: &String| line.starts_with("namespace uts:");
+        while !machine.leftovers().unwrap().iter().any(is_namespace) {
+            assert!(began.elapsed() < PATIENCE, "{:?}", machine.leftovers());
         }
-        let left = machine.leftovers().unwrap();
-        assert!(left.iter().any(|line| line.starts_with("namespace uts:")), "{left:?}");
     }
 }
