@@ -17,6 +17,7 @@ mod environment;
 mod excerpt;
 mod interrupt;
 mod limits;
+mod privileges;
 mod progress;
 mod report;
 mod table;

@@ -86,3 +86,47 @@ fn signals_are_passed_on() {
     rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("it runs");
     assert_eq!(child.wait().expect("it ends").code(), Some(3));
 }
+
+#[test]
+fn privileges_are_given_and_taken() {
+    let Some(builder) = builder_with_busybox() else { return };
+    let run = |options: &[&str], script: &str| {
+        let arguments = [&["run"], options, &["busybox", script]].concat();
+        builder.run(&arguments).expect("the program can be started")
+    };
+    let status = |name: &str| {
+        format!("while read line; do case $line in {name}*) echo $line;; esac; done < /proc/self/status")
+    };
+    let bits = |options: &[&str]| run(options, &status("CapEff")).success().stdout;
+    assert_eq!(bits(&[]), "CapEff: 00000000a80425fb\n");
+    assert_eq!(bits(&["--cap-drop=all", "--cap-add=CAP_CHOWN"]), "CapEff: 0000000000000001\n");
+    assert_eq!(bits(&["--cap-drop=CHOWN"]), "CapEff: 00000000a80425fa\n");
+    let options = ["--security-opt=no-new-privileges", "--security-opt=seccomp=unconfined"];
+    assert_eq!(run(&options, &status("NoNewPrivs")).success().stdout, "NoNewPrivs: 1\n");
+    assert_eq!(run(&options, &status("Seccomp:")).success().stdout, "Seccomp: 0\n");
+    // To open it says enough; nothing is written.
+    let open = ": >> /proc/sys/kernel/panic";
+    assert_ne!(run(&[], open).code, Some(0));
+    for options in [["--privileged"], ["--security-opt=systempaths=unconfined"]] {
+        let _ = run(&options, open).success();
+    }
+    for wrong in ["--cap-add=X", "--security-opt=x", "--device=null", "--device=/dev/missing"] {
+        assert_eq!(run(&[wrong], "exit 0").code, Some(125), "{wrong}");
+    }
+}
+
+#[test]
+fn devices_are_given_by_name() {
+    let Some(builder) = builder_with_busybox() else { return };
+    if fs::File::open("/dev/fuse").is_err() {
+        eprintln!("SKIPPED: there is no /dev/fuse to give");
+        return;
+    }
+    let code = |options: &[&str], script: &str| {
+        builder.run(&[&["run"], options, &["busybox", script]].concat()).expect("it starts").code
+    };
+    assert_ne!(code(&[], ": < /dev/fuse"), Some(0));
+    assert_eq!(code(&["--device=/dev/fuse"], ": < /dev/fuse"), Some(0));
+    assert_eq!(code(&["--device=/dev/fuse:/dev/deep/x"], ": < /dev/deep/x"), Some(0));
+    assert_ne!(code(&["--device=/dev/fuse:r"], ": > /dev/fuse"), Some(0));
+}

@@ -64,13 +64,16 @@ pub use planner::options::is_proxy_variable;
 pub use runtime::command::Volume;
 pub use runtime::network::NetworkChoice;
 pub use runtime::surroundings::{ExtraHost, HostAddress, Names};
-pub use runtime::{Container, RunError as ContainerError, RunOptions, SnapshotterChoice};
+pub use runtime::{
+    Capabilities, Container, Privileges, RunError as ContainerError, RunOptions, SnapshotterChoice,
+};
 pub use sandbox::cgroup::{CgroupError, Obstacle};
 pub use sandbox::network::Unavailable as NetworkUnavailable;
 pub use sandbox::rootless::{Identity, enter as enter_user_namespace};
 pub use sandbox::signal::describe as describe_signal;
 pub use sandbox::{
-    Exit, Killer, Limits, OutOfMemory, Resource, SandboxError, Stdio, Stream as StdioStream, SwapLimit,
+    Device, DeviceAccess, Exit, Killer, Limits, OutOfMemory, Resource, SandboxError, Stdio,
+    Stream as StdioStream, SwapLimit,
 };
 pub use store::{Change, ChangeKind};
 

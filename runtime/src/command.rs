@@ -7,6 +7,7 @@ use image::{ContainerConfig, ImagePath};
 use sandbox::Limits;
 
 use crate::network::NetworkChoice;
+use crate::privileges::Privileges;
 use crate::surroundings::Names;
 
 /// What differs from the image's config.
@@ -32,6 +33,8 @@ pub struct RunOptions {
     pub limits: Limits,
     /// `--cgroup-parent`: the control group below which it gets its own.
     pub cgroup_parent: Option<String>,
+    /// What it may do more, or less, than others.
+    pub privileges: Privileges,
     /// `--network`
     pub network: NetworkChoice,
     /// `--add-host`, `--dns` and their like.

@@ -171,6 +171,7 @@ fn specify(
     let mut spec = Spec::new(root, process);
     spec.mounts = targets.into_iter().zip(mounts).map(|(target, (_, kind))| Mount { target, kind }).collect();
     spec.hostname = hostname;
+    options.privileges.give(&mut spec);
     if options.cgroup_parent.is_some() || !options.limits.is_empty() {
         spec.cgroup = Some(Cgroup { parent: options.cgroup_parent.clone(), limits: options.limits.clone() });
     }

@@ -12,6 +12,7 @@
 //! - [`command`]: what is run, with which variables: image config and options together
 //! - [`container`]: starting, and what a running container can be asked
 //! - [`network`]: the network that a process asks for, and the one that it gets
+//! - [`privileges`]: what a container may do more, or less, than others
 //! - [`root`]: a draft as the root of a process, for containers and build steps
 //! - [`snapshotter`]: whether that is an overlay or a copy
 //! - [`surroundings`]: `/etc/hosts` and its like, for containers and build steps
@@ -21,6 +22,7 @@
 pub mod command;
 pub mod container;
 pub mod network;
+pub mod privileges;
 pub mod root;
 pub mod snapshotter;
 pub mod surroundings;
@@ -29,4 +31,5 @@ pub mod user;
 pub use command::RunOptions;
 pub use container::{Container, RunError, Runner};
 pub use network::NetworkChoice;
+pub use privileges::{Capabilities, Privileges};
 pub use snapshotter::{NoOverlays, Snapshotter, SnapshotterChoice};

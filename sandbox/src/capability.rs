@@ -1,5 +1,7 @@
 //! Linux capabilities (capabilities(7)) and Docker's default set.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 /// One capability; the discriminant is the kernel's number.
@@ -51,6 +53,68 @@ pub enum Capability {
 }
 
 use Capability as C;
+
+/// Every capability with its name, as capabilities(7) and Docker write it behind `CAP_`.
+const NAMES: [(Capability, &str); 41] = [
+    (C::Chown, "CHOWN"),
+    (C::DacOverride, "DAC_OVERRIDE"),
+    (C::DacReadSearch, "DAC_READ_SEARCH"),
+    (C::Fowner, "FOWNER"),
+    (C::Fsetid, "FSETID"),
+    (C::Kill, "KILL"),
+    (C::Setgid, "SETGID"),
+    (C::Setuid, "SETUID"),
+    (C::Setpcap, "SETPCAP"),
+    (C::LinuxImmutable, "LINUX_IMMUTABLE"),
+    (C::NetBindService, "NET_BIND_SERVICE"),
+    (C::NetBroadcast, "NET_BROADCAST"),
+    (C::NetAdmin, "NET_ADMIN"),
+    (C::NetRaw, "NET_RAW"),
+    (C::IpcLock, "IPC_LOCK"),
+    (C::IpcOwner, "IPC_OWNER"),
+    (C::SysModule, "SYS_MODULE"),
+    (C::SysRawio, "SYS_RAWIO"),
+    (C::SysChroot, "SYS_CHROOT"),
+    (C::SysPtrace, "SYS_PTRACE"),
+    (C::SysPacct, "SYS_PACCT"),
+    (C::SysAdmin, "SYS_ADMIN"),
+    (C::SysBoot, "SYS_BOOT"),
+    (C::SysNice, "SYS_NICE"),
+    (C::SysResource, "SYS_RESOURCE"),
+    (C::SysTime, "SYS_TIME"),
+    (C::SysTtyConfig, "SYS_TTY_CONFIG"),
+    (C::Mknod, "MKNOD"),
+    (C::Lease, "LEASE"),
+    (C::AuditWrite, "AUDIT_WRITE"),
+    (C::AuditControl, "AUDIT_CONTROL"),
+    (C::Setfcap, "SETFCAP"),
+    (C::MacOverride, "MAC_OVERRIDE"),
+    (C::MacAdmin, "MAC_ADMIN"),
+    (C::Syslog, "SYSLOG"),
+    (C::WakeAlarm, "WAKE_ALARM"),
+    (C::BlockSuspend, "BLOCK_SUSPEND"),
+    (C::AuditRead, "AUDIT_READ"),
+    (C::Perfmon, "PERFMON"),
+    (C::Bpf, "BPF"),
+    (C::CheckpointRestore, "CHECKPOINT_RESTORE"),
+];
+
+/// A name that capabilities(7) does not know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown capability: {0:?}")]
+pub struct UnknownCapability(String);
+
+impl FromStr for Capability {
+    type Err = UnknownCapability;
+
+    /// Reads `CAP_NET_ADMIN` and `net_admin` alike.
+    fn from_str(text: &str) -> Result<Self, UnknownCapability> {
+        let upper = text.to_ascii_uppercase();
+        let name = upper.strip_prefix("CAP_").unwrap_or(&upper);
+        let known = NAMES.iter().find(|(_, other)| *other == name);
+        known.map(|(capability, _)| *capability).ok_or_else(|| UnknownCapability(text.to_owned()))
+    }
+}
 
 /// A set of capabilities, as the kernel's bit mask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -108,5 +172,13 @@ mod tests {
     #[test]
     fn docker_default_is_the_known_mask() {
         assert_eq!(format!("{:016x}", CapabilitySet::DOCKER_DEFAULT.bits()), "00000000a80425fb");
+    }
+
+    #[test]
+    fn names_are_read_in_all_forms() {
+        assert_eq!("CAP_SYS_TTY_CONFIG".parse(), Ok(Capability::SysTtyConfig));
+        assert_eq!("mknod".parse(), Ok(Capability::Mknod));
+        assert_eq!("X".parse::<Capability>().unwrap_err().to_string(), "unknown capability: \"X\"");
+        assert!(NAMES.iter().enumerate().all(|(number, (capability, _))| *capability as usize == number));
     }
 }

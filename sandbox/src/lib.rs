@@ -46,7 +46,7 @@ mod supervisor;
 mod sys;
 mod wire;
 
-pub use capability::{Capability, CapabilitySet};
+pub use capability::{Capability, CapabilitySet, UnknownCapability};
 pub use cgroup::{Cgroup, Incidents, Limits, OutOfMemory, SwapLimit};
 pub use devices::{Device, DeviceAccess, DeviceKind, Devices, InvalidAccess};
 pub use error::{IdKind, SandboxError, Stage};

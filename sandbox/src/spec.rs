@@ -78,6 +78,17 @@ impl Spec {
             ownership: None,
         }
     }
+
+    /// Makes the process as good as root of the host, or of the user namespace that it lives in: every capability,
+    /// system call and device, and all files of the kernel.
+    pub fn unconfine(&mut self) {
+        self.process.capabilities = CapabilitySet::ALL;
+        self.seccomp = Seccomp::Unconfined;
+        self.devices = Devices::All;
+        self.kernel_files = KernelFiles::Writable;
+        self.masked_paths.clear();
+        self.read_only_paths.clear();
+    }
 }
 
 /// User and group of a file or process.

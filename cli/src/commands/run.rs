@@ -11,6 +11,7 @@ use image::{ImagePath, Reference};
 use super::Session;
 use super::names::NameArgs;
 use crate::limits::LimitArgs;
+use crate::privileges::PrivilegeArgs;
 use crate::progress::{self, Mode};
 use crate::report::{self, Failure, RUN_FAILED};
 use crate::terminal;
@@ -48,6 +49,8 @@ pub(crate) struct RunArgs {
     hostname: Option<String>,
     #[command(flatten)]
     limits: LimitArgs,
+    #[command(flatten)]
+    privileges: PrivilegeArgs,
     /// Network: bridge, isolated, none or host [default: bridge]. Bridge, or default, is an isolated one with
     /// outgoing access; where none can be made, it is the host's, with a warning, unless it is to be isolated
     #[arg(long, value_name = "MODE")]
@@ -119,6 +122,7 @@ fn options(arguments: &RunArgs, session: &Session<'_>) -> Result<RunOptions, Fai
         cgroup_parent: arguments.limits.cgroup_parent(),
         network: network(arguments.network.as_deref())?,
         names: arguments.names.names()?,
+        privileges: arguments.privileges.privileges()?,
     })
 }
 

@@ -39,9 +39,7 @@ use image::Platform;
 use image::user::ResolvedUser;
 use runtime::network::Connected;
 use runtime::snapshotter::View;
-use sandbox::{
-    CapabilitySet, Cgroup, Devices, KernelFiles, OutOfMemory, Process, Rlimit, SandboxError, Seccomp, Spec,
-};
+use sandbox::{Cgroup, OutOfMemory, Process, Rlimit, SandboxError, Spec};
 use store::{Draft, Owner, Snapshot};
 
 use crate::blocking::blocking;
@@ -199,12 +197,7 @@ fn prepare(needed: &Needed, view: View) -> Result<Prepared, ExecError> {
         spec.cgroup = Some(Cgroup { parent: exec.cgroup_parent.clone(), limits: options.limits.clone() });
     }
     if exec.security == SecurityMode::Insecure {
-        spec.process.capabilities = CapabilitySet::ALL;
-        spec.seccomp = Seccomp::Unconfined;
-        spec.devices = Devices::All;
-        spec.kernel_files = KernelFiles::Writable;
-        spec.masked_paths.clear();
-        spec.read_only_paths.clear();
+        spec.unconfine();
     }
     let redaction = Redaction::new(&[mounts.secrets.as_slice(), &secrets].concat());
     Ok(Prepared { spec, draft, _mounts: mounts, redaction })
