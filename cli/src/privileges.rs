@@ -12,7 +12,7 @@ pub(crate) struct PrivilegeArgs {
     /// Give the command everything that root of the host has
     #[arg(long)]
     privileged: bool,
-    /// Capability for the command: "NET_ADMIN" or "ALL" (repeatable)
+    /// Capability for the command, such as `NET_ADMIN`, or "ALL" (repeatable)
     #[arg(long, value_name = "CAPABILITY")]
     cap_add: Vec<String>,
     /// Capability to take from the command: "CHOWN" or "ALL" (repeatable)
