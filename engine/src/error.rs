@@ -90,7 +90,7 @@ pub enum BuildError {
         source: Source,
     },
     /// A step failed.
-    #[error("{0}")]
+    #[error(transparent)]
     Step(Box<StepError>),
     /// Something went wrong around the steps: with the store, the cache or an exporter.
     #[error("failed to {attempt}")]

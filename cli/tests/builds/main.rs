@@ -5,6 +5,7 @@
 //! - [`bases`]: images that come from archives, and what is built on them
 //! - [`contexts`]: contexts and Dockerfiles from standard input, servers and repositories
 //! - [`exports`]: other programs accept what is exported
+//! - [`escapes`], [`hostile_images`]: files, links and archives that try to leave the image; [`outside`]: their aim
 //! - [`failures`]: what is printed, and what is left, when a build fails
 //! - [`kept`]: failed steps, and stepping into them; [`terminal`]: a pseudo terminal for that
 //! - [`reports`]: what is printed about each mistake in a Dockerfile
@@ -21,14 +22,17 @@ mod bases;
 mod contexts;
 mod corpus;
 mod doctor;
+mod escapes;
 mod exports;
 mod failures;
+mod hostile_images;
 mod interruptions;
 mod kept;
 mod leftovers;
 mod limits;
 mod network;
 mod output;
+mod outside;
 mod platforms;
 mod programs;
 mod project;

@@ -23,7 +23,7 @@ fn as_user(mut spec: Spec, uid: u32) -> Spec {
 }
 
 /// What a shell can try.
-const ATTEMPTS: &[&str] = &[
+pub(crate) const ATTEMPTS: &[&str] = &[
     // Settings of the machine.
     "echo 1 > /proc/sys/kernel/panic",
     "echo /tmp/x > /proc/sys/kernel/core_pattern",
@@ -145,11 +145,27 @@ fn call(root: &Root, spec: impl Fn(Spec) -> Spec, program: &[u8]) -> Exit {
     run(&spec(root.spec(&["attempt"]))).0
 }
 
-fn has_these_calls() -> bool {
+pub(crate) fn has_these_calls() -> bool {
     if !cfg!(target_arch = "x86_64") {
         eprintln!("SKIPPED: the programs of these tests are for x86-64");
     }
     cfg!(target_arch = "x86_64")
+}
+
+/// The programs of all calls that are denied, and what to call each.
+pub(crate) fn denied_programs() -> impl Iterator<Item = (String, Vec<u8>)> {
+    let groups = [(Entry::X8664, CALLS), (Entry::I386, OLD_CALLS)];
+    groups.into_iter().flat_map(|(entry, calls)| {
+        calls.iter().map(move |(name, number, arguments)| {
+            (format!("{entry:?} {name}"), attempt::program(entry, *number, arguments))
+        })
+    })
+}
+
+/// Whether a program's call was denied. A kernel that does not take programs of a convention denies them all.
+pub(crate) fn is_denial(exit: Exit) -> bool {
+    let denials = [libc::EPERM, libc::ENOSYS].map(|errno| Exit::Code(u8::try_from(errno).unwrap()));
+    denials.contains(&exit) || matches!(exit, Exit::Signal(_))
 }
 
 pub(crate) fn denied_calls_are_denied() {
@@ -168,15 +184,9 @@ pub(crate) fn denied_calls_are_denied() {
                 other => panic!("a program of one call does not run: {other:?}"),
             }
         }
-        for (entry, calls) in [(Entry::X8664, CALLS), (Entry::I386, OLD_CALLS)] {
-            for (name, number, arguments) in calls {
-                let exit = call(&root, spec, &attempt::program(entry, *number, arguments));
-                let denials =
-                    [libc::EPERM, libc::ENOSYS].map(|errno| Exit::Code(u8::try_from(errno).unwrap()));
-                // A kernel that does not take programs of a convention denies them all.
-                let is_denied = denials.contains(&exit) || matches!(exit, Exit::Signal(_));
-                assert!(is_denied, "uid {uid}: {entry:?} {name}: {exit:?}");
-            }
+        for (name, program) in denied_programs() {
+            let exit = call(&root, spec, &program);
+            assert!(is_denial(exit), "uid {uid}: {name}: {exit:?}");
         }
     }
 }

@@ -620,6 +620,7 @@ const TESTS: &[Test] = &[
     ("no_new_privileges_is_set_where_asked", no_new_privileges_is_set_where_asked),
     ("an_ordinary_user_without_ranges_has_one_id", rootless::an_ordinary_user_without_ranges_has_one_id),
     ("an_ordinary_user_with_ranges_has_many_ids", rootless::an_ordinary_user_with_ranges_has_many_ids),
+    ("an_ordinary_user_cannot_get_out", rootless::an_ordinary_user_cannot_get_out),
     ("the_step_ends_with_its_first_process", the_step_ends_with_its_first_process),
     ("memory_has_a_limit", limits::memory_has_a_limit),
     ("processes_have_a_limit", limits::processes_have_a_limit),
@@ -672,6 +673,11 @@ fn main() {
         && first == rootless::ORDINARY_USER
     {
         rootless::be_an_ordinary_user(root, uid);
+    }
+    if let [first, root] = words.as_slice()
+        && first == rootless::ATTEMPTING
+    {
+        rootless::attempt_everything(root);
     }
     if let [first, root, uid, script] = words.as_slice()
         && first == ownership::SINGLE_ID

@@ -4,9 +4,10 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use sandbox::{Network, Overlay, Process, Spec, Stdio, Stream};
+use sandbox::{Exit, Network, Overlay, Process, Spec, Stdio, Stream};
 
-use crate::{Root, pipe, sandbox, spawn_in};
+use crate::escapes::{ATTEMPTS, denied_programs, has_these_calls, is_denial};
+use crate::{Root, attempt, pipe, run, sandbox, spawn_in};
 
 /// Started again as an ordinary user: enters the rootless mode and runs a sandbox in the root at `root`.
 pub(crate) const ORDINARY_USER: &str = "__ordinary_user";
@@ -113,4 +114,50 @@ pub(crate) fn an_ordinary_user_with_ranges_has_many_ids() {
     );
     assert_eq!(text[1..], ["7", "7", "lo", "again", "Seccomp:\t2", "denied", "Code(0)"], "{text:?}");
     assert_eq!(owner("upper/tmp/mine"), 200_006);
+}
+
+/// Started again as an ordinary user: tries what cannot succeed, and prints what did.
+pub(crate) const ATTEMPTING: &str = "__attempting";
+
+pub(crate) fn attempt_everything(root: &str) -> ! {
+    sandbox::rootless::enter().unwrap();
+    let root = Path::new(root);
+    let spec = |arguments: &[&str]| {
+        let overlay =
+            Overlay { lowers: vec![root.join("base")], upper: root.join("upper"), work: root.join("work") };
+        let mut process = Process::new(arguments.iter().copied());
+        process.env.push(("PATH".into(), "/bin".into()));
+        let mut spec = Spec::new(overlay, process);
+        spec.network = Network::None;
+        spec
+    };
+    let shell = |script: &str| {
+        run(&spec(&["/bin/sh", "-c", &format!("busybox --install -s /bin 2> /dev/null; {script}")]))
+    };
+    for attempt in ATTEMPTS {
+        let (exit, out, errors) = shell(attempt);
+        if exit == Exit::Code(0) {
+            println!("{attempt}: {out}{errors}");
+        }
+    }
+    let tools = shell("which unshare nsenter mount umount chroot find head pivot_root");
+    assert_eq!(tools.0, Exit::Code(0), "what was tried was tried");
+    for (name, program) in denied_programs().filter(|_| has_these_calls()) {
+        attempt::install(&root.join("base/bin/attempt"), &program);
+        let (exit, ..) = run(&spec(&["attempt"]));
+        if !is_denial(exit) {
+            println!("{name}: {exit:?}");
+        }
+    }
+    println!("tried");
+    std::process::exit(0)
+}
+
+pub(crate) fn an_ordinary_user_cannot_get_out() {
+    use std::os::unix::process::CommandExt;
+    let root = root_of_nobody();
+    std::os::unix::fs::chown(root.path("base/bin"), Some(NOBODY), Some(NOBODY)).unwrap();
+    let mut command = std::process::Command::new(own_copy(&root));
+    command.arg(ATTEMPTING).arg(root.directory.path());
+    assert_eq!(lines(command.uid(NOBODY).gid(NOBODY)), ["tried"]);
 }
