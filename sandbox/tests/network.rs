@@ -357,6 +357,17 @@ fn has_program() -> bool {
     ["/usr/bin/pasta", "/usr/bin/slirp4netns"].iter().any(|path| Path::new(path).exists())
 }
 
+/// Whether a machine can have a device that such a program needs; said on stderr if not.
+fn can_be_connected() -> bool {
+    let missing = match (has_program(), Path::new("/dev/net").is_dir()) {
+        (false, _) => "neither pasta (package passt) nor slirp4netns is installed",
+        (true, false) => "there is no directory /dev/net",
+        (true, true) => return true,
+    };
+    eprintln!("SKIPPED: {missing}");
+    false
+}
+
 fn why_there_is_no_network_is_told() {
     let Some(machine) = machine() else { return };
     prepare(&machine, "! test -d /dev/net || mount -t tmpfs none /dev/net");
@@ -367,6 +378,65 @@ fn why_there_is_no_network_is_told() {
     };
     assert_eq!(output_of_nobody(&machine, &[PROBE]), expected);
     assert_nothing_left_but(&machine, &["mount /dev/net tmpfs"]);
+}
+
+/// Gives a machine the device by which such a program works, and a link that is the way to everywhere.
+const OUTSIDE: &str = "
+    mount -t tmpfs none /dev/net; mknod -m 666 /dev/net/tun c 10 200
+    busybox ip link add outside type bridge; busybox ip address add 198.51.100.1/24 dev outside
+    busybox ip link set outside up; busybox ip route add default via 198.51.100.2
+";
+
+fn an_ordinary_user_is_connected_by_a_program() {
+    let Some(machine) = machine() else { return };
+    if !can_be_connected() {
+        return;
+    }
+    prepare(&machine, OUTSIDE);
+    let servers = [("127.0.0.1", "secret"), (ADDRESS, "welcome")]
+        .map(|(address, line)| Server::start(&machine, &[SERVER, address, line]));
+    // Their input stays open: older versions of pasta lose a connection whose client ends its side at once.
+    let script = format!(
+        "busybox mkfifo /tmp/silence
+         for host in 127.0.0.1 10.239.0.1 10.199.0.2 {ADDRESS}; do
+             nc -w 3 $host 7000 0<> /tmp/silence 2> /dev/null || echo no
+         done"
+    );
+    assert_eq!(output_of_nobody(&machine, &[STEP, &script]), "no\nno\nno\nwelcome\n");
+    drop(servers);
+    assert_nothing_left_but(&machine, &["mount /dev/net tmpfs", "interface outside"]);
+}
+
+fn a_program_dies_with_the_keeper() {
+    let Some(machine) = machine() else { return };
+    if !can_be_connected() {
+        return;
+    }
+    prepare(&machine, OUTSIDE);
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = Command::new("setpriv");
+    command.args(program_of_nobody(directory.path())).arg(KEEP);
+    command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    let mut command = machine.command(&command);
+    command.stdin(ProcessStdio::piped()).stdout(ProcessStdio::piped());
+    let mut child = machine.spawn(&mut command).unwrap();
+    child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "1\n");
+    // It lives in a pid namespace of its own, and its command line names the place of the router, or the link.
+    let is_program = |line: &String| {
+        line.starts_with("process ") && (line.contains("--netns ") || line.contains("netns-type"))
+    };
+    let is_there = || machine.leftovers().unwrap().iter().any(is_program);
+    assert!(is_there());
+    kill_process(machine.process_with("__network").unwrap().unwrap(), Signal::KILL).unwrap();
+    while is_there() {
+        thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_nothing_left_but(&machine, &["mount /dev/net tmpfs", "interface outside"]);
 }
 
 type Test = (&'static str, fn());
@@ -390,6 +460,8 @@ const TESTS: &[Test] = &[
         a_name_server_on_a_loopback_address_is_asked_by_way_of_the_gateway,
     ),
     ("why_there_is_no_network_is_told", why_there_is_no_network_is_told),
+    ("an_ordinary_user_is_connected_by_a_program", an_ordinary_user_is_connected_by_a_program),
+    ("a_program_dies_with_the_keeper", a_program_dies_with_the_keeper),
 ];
 
 /// What the tests need of the machine and it does not have.

@@ -175,7 +175,7 @@ impl Work {
     }
 }
 
-/// A running program.
+/// A running program. Dropping it kills it.
 #[derive(Debug)]
 struct Program {
     child: std::process::Child,
@@ -212,6 +212,14 @@ impl Program {
             (_, _, Ok(status)) => status.to_string(),
             (_, _, Err(error)) => error.to_string(),
         }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

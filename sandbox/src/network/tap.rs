@@ -8,8 +8,9 @@ use std::fs::File;
 use std::net::Ipv4Addr;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,8 @@ use super::unavailable::{Attempt, Unavailable};
 
 /// The largest packet of both programs: they copy packets, and large ones are fewer.
 const MTU: u32 = 65_520;
+/// How long a program may take to make its link. One that fails may linger and say nothing.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Where programs are looked for.
 const DIRECTORIES: [&str; 5] = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin"];
 
@@ -136,6 +139,7 @@ fn run(
 ) -> Result<u32, Unavailable> {
     let changes = Socket::of_link_changes().attempt("listen for changes of links")?;
     companion.run(order, namespace).attempt("speak to the companion of the network keeper")?;
+    let until = Instant::now() + PATIENCE;
     loop {
         match router.get(&route::get_link(UPLINK), Link::read) {
             Ok(link) => return Ok(link.index),
@@ -143,8 +147,14 @@ fn run(
             Err(errno) => return Err(Unavailable::setup("find the uplink", errno)),
         }
         let mut sources = [PollFd::new(&changes, PollFlags::IN), PollFd::new(companion, PollFlags::IN)];
-        match poll(&mut sources, None) {
+        let left = until.saturating_duration_since(Instant::now());
+        let left = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
+        match poll(&mut sources, Some(&left)) {
             Err(Errno::INTR) => continue,
+            Ok(0) => {
+                let message = "its link did not appear".to_owned();
+                return Err(Unavailable::ProgramFailed { program: order.program.clone(), message });
+            }
             result => result.attempt("wait for the uplink")?,
         };
         if !sources[1].revents().is_empty() {
