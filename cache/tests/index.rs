@@ -70,6 +70,7 @@ fn exec(command: &str) -> Exec {
         extra_hosts: vec![],
         ulimits: vec![],
         cgroup_parent: None,
+        devices: Vec::new(),
     }
 }
 

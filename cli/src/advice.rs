@@ -46,6 +46,12 @@ pub(crate) fn on_ending(ending: &Ending) -> Vec<String> {
     advice
 }
 
+/// About devices that the build does not allow.
+pub(crate) fn on_devices(names: &[String]) -> String {
+    let flags: Vec<String> = names.iter().map(|name| format!("--allow device={name}")).collect();
+    format!("{} permits it", flags.join(" "))
+}
+
 /// About a program that did not run.
 pub(crate) fn on_fault(fault: &Fault) -> String {
     match fault {

@@ -158,6 +158,7 @@ impl Session<'_> {
             helper: PathBuf::from("/proc/self/exe"),
             snapshotter: self.snapshotter()?,
             docker_config: self.environment.docker_config(),
+            device_directories: self.environment.device_directories(),
         };
         Engine::open(config).map_err(Failure::from_error)
     }

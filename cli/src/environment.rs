@@ -85,6 +85,14 @@ impl Environment {
         self.path("DOCKER_CONFIG").map(|path| self.absolute(&path)).or_else(home)
     }
 
+    /// The directories with descriptions of devices: those of `BUILDER_CDI_SPEC_DIRS`, with colons between them, or
+    /// those of the Container Device Interface.
+    pub(crate) fn device_directories(&self) -> Vec<PathBuf> {
+        let directories =
+            self.path("BUILDER_CDI_SPEC_DIRS").unwrap_or_else(|| "/etc/cdi:/var/run/cdi".into());
+        std::env::split_paths(&directories).map(|path| self.absolute(&path)).collect()
+    }
+
     /// The kind of progress output to use where no flag says it.
     pub(crate) fn progress(&self) -> Option<&str> {
         self.variable("BUILDKIT_PROGRESS").filter(|value| !value.is_empty())
@@ -150,5 +158,12 @@ mod tests {
         let path = |variables: &[_]| Environment::of_user(variables).docker_config();
         assert_eq!(path(&[("HOME", "/home/u")]), Some(PathBuf::from("/home/u/.docker")));
         assert_eq!(path(&[("DOCKER_CONFIG", "conf")]), Some(PathBuf::from("/work/conf")));
+    }
+
+    #[test]
+    fn descriptions_of_devices_are_where_the_interface_has_them_unless_the_user_says_it() {
+        let paths = |variables: &[_]| Environment::of_user(variables).device_directories();
+        assert_eq!(paths(&[]), [Path::new("/etc/cdi"), Path::new("/var/run/cdi")]);
+        assert_eq!(paths(&[("BUILDER_CDI_SPEC_DIRS", "a:/b")]), [Path::new("/work/a"), Path::new("/b")]);
     }
 }

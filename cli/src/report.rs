@@ -329,6 +329,7 @@ fn step_hints(step: &StepError) -> Vec<String> {
              emulator for {} with binfmt_misc",
             platform.architecture
         ),
+        Some(StepCause::ForbiddenDevices(names)) => return vec![advice::on_devices(names)],
         Some(StepCause::NoSandbox) => ASK_THE_DOCTOR,
         Some(StepCause::Exited(ending)) => return advice::on_ending(ending),
         Some(StepCause::Fault(fault)) => return vec![advice::on_fault(fault)],

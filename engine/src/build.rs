@@ -327,6 +327,7 @@ impl Solving<'_> {
             .or(error.fault().map(StepCause::Fault))
             .or(error.ending().copied().map(StepCause::Exited))
             .or(error.foreign_platform().cloned().map(StepCause::Foreign))
+            .or(error.forbidden_devices().map(|names| StepCause::ForbiddenDevices(names.to_vec())))
             .or(error.lacks_sandbox().then_some(StepCause::NoSandbox));
         let exit = error.ending().map(Ending::code);
         let (source, left) = match error {

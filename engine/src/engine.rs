@@ -22,6 +22,9 @@ pub struct EngineConfig {
     pub snapshotter: SnapshotterChoice,
     /// The directory with Docker's `config.json`, for the credentials of registries.
     pub docker_config: Option<PathBuf>,
+    /// Directories with descriptions of devices, in the format of the Container Device Interface. Of two that describe
+    /// the same device the later one wins; they need not exist.
+    pub device_directories: Vec<PathBuf>,
 }
 
 /// Why an engine could not be opened.
@@ -80,7 +83,7 @@ pub struct Engine {
 impl Engine {
     /// Opens the directory.
     pub fn open(config: EngineConfig) -> Result<Self, OpenError> {
-        let EngineConfig { root, helper, snapshotter, docker_config } = config;
+        let EngineConfig { root, helper, snapshotter, docker_config, device_directories } = config;
         let store = Store::open(&root).map_err(|source| match source {
             StoreError::OtherOwners { .. } => OpenError::OtherOwners(source),
             source => OpenError::Store { root: root.clone(), source },
@@ -105,6 +108,7 @@ impl Engine {
             networks: networks.clone(),
             snapshotter,
             registry: registry.clone(),
+            device_directories,
         };
         let executor = Executor::new(parts);
         Ok(Self { store, cache: Arc::new(cache), sandbox, networks, registry, executor })

@@ -190,6 +190,8 @@ pub enum StepCause {
     MissingSource(MissingSource),
     /// The image is for this platform, which the machine cannot run.
     Foreign(Platform),
+    /// The build does not allow it these devices.
+    ForbiddenDevices(Vec<String>),
     /// This machine refused a part of its sandbox.
     NoSandbox,
 }

@@ -58,7 +58,7 @@ pub use request::{BuildRequest, Export};
 /// Values of other crates that are part of this interface.
 pub use copy_out::{CopyError, CopySource};
 pub use executor::ssh::AgentSource;
-pub use executor::{Attached, Ending, ExecError, Fault, SecretSource, SecretValue};
+pub use executor::{Attached, DeviceGrants, Ending, ExecError, Fault, SecretSource, SecretValue};
 pub use graph::exec::Ulimit;
 pub use planner::options::is_proxy_variable;
 pub use runtime::command::Volume;

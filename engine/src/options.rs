@@ -94,6 +94,7 @@ pub(crate) fn session_options(request: &BuildRequest) -> SessionOptions {
         shm_size: request.shm_size,
         limits: request.limits.clone(),
         network: default_network(request.network),
+        devices: request.entitlements.devices.clone(),
         images: if request.pull { ImagePolicy::Registry } else { ImagePolicy::PreferLocal },
         ..SessionOptions::default()
     }

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use crate::copy_out::CopySource;
-use executor::SecretSource;
 use executor::ssh::AgentSource;
+use executor::{DeviceGrants, SecretSource};
 use graph::exec::Ulimit;
 use graph::name::redacted;
 use image::{Platform, Reference};
@@ -232,12 +232,14 @@ pub enum DefaultNetwork {
 }
 
 /// What dangerous things steps may ask for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entitlements {
     /// `network.host`: the host's own network.
     pub network_host: bool,
     /// `security.insecure`: all capabilities, no system call filter.
     pub security_insecure: bool,
+    /// `device`: devices of the machine.
+    pub devices: DeviceGrants,
 }
 
 /// Where a result goes.

@@ -5,6 +5,7 @@ use image::Platform;
 use sandbox::SandboxError;
 use store::StoreError;
 
+use crate::exec::devices::error::DeviceError;
 use crate::exec::ending::Ending;
 use crate::exec::error::ExecError;
 use crate::exec::failed::FailedStep;
@@ -78,6 +79,14 @@ impl ExecuteError {
     /// Whether it failed because this machine refused a part of the sandbox.
     pub fn lacks_sandbox(&self) -> bool {
         matches!(self, Self::Exec(ExecError::Sandbox { source: SandboxError::Setup { .. }, .. }))
+    }
+
+    /// The devices that it may not have, by their full names, if that is why it failed.
+    pub fn forbidden_devices(&self) -> Option<&[String]> {
+        match self {
+            Self::Exec(ExecError::Devices(DeviceError::NotAllowed(names))) => Some(names),
+            _ => None,
+        }
     }
 
     /// What a copy did not find, if that is why it failed.

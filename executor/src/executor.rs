@@ -1,5 +1,6 @@
 //! [`Executor`]: what all builds of a program share.
 
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use image::{Descriptor, DiffId, Digest, Platform, Reference};
@@ -25,6 +26,8 @@ pub struct ExecutorParts {
     pub networks: Networks,
     /// What speaks to registries.
     pub registry: registry::Client,
+    /// Directories with descriptions of devices, in the format of the Container Device Interface. The later ones win.
+    pub device_directories: Vec<PathBuf>,
 }
 
 /// An image that was fetched.

@@ -36,6 +36,8 @@ mod worker;
 
 pub use error::{ExecuteError, PinError};
 pub use exec::attached::Attached;
+pub use exec::devices::error::DeviceError;
+pub use exec::devices::grants::DeviceGrants;
 pub use exec::ending::Ending;
 pub use exec::error::ExecError;
 pub use exec::failed::FailedStep;

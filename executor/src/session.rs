@@ -18,6 +18,7 @@ use store::Tree;
 
 use crate::blocking::blocking;
 use crate::error::PinError;
+use crate::exec::devices::grants::DeviceGrants;
 use crate::executor::Executor;
 use crate::source;
 use crate::source::origins::Origins;
@@ -42,6 +43,8 @@ pub struct SessionOptions {
     pub limits: Limits,
     /// The network of `RUN` steps that ask for none in particular.
     pub network: DefaultNetwork,
+    /// The devices of the machine that `RUN` steps may have.
+    pub devices: DeviceGrants,
     /// Where image names are looked up.
     pub images: ImagePolicy,
 }
@@ -58,6 +61,7 @@ impl Default for SessionOptions {
             shm_size: 64 << 20,
             limits: Limits::default(),
             network: DefaultNetwork::IsolatedOrHost,
+            devices: DeviceGrants::default(),
             images: ImagePolicy::PreferLocal,
         }
     }

@@ -105,6 +105,9 @@ fn exec(exec: &Exec) -> String {
     if exec.security == SecurityMode::Insecure {
         text.push_str(" security=insecure");
     }
+    for device in &exec.devices {
+        let _ = write!(text, " device={}{}", device.name, if device.required { ",required" } else { "" });
+    }
     if !exec.mounts.is_empty() {
         let mounts: Vec<String> = exec.mounts.iter().map(mount).collect();
         let _ = write!(text, " mounts=[{}]", mounts.join(" "));

@@ -36,6 +36,18 @@ pub struct Exec {
     /// the process can observe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cgroup_parent: Option<String>,
+    /// Devices that the process asks for, as they are written. What their names stand for is known to the machine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<DeviceRequest>,
+}
+
+/// A device of the machine that a process asks for: `RUN --device`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceRequest {
+    /// A name of the Container Device Interface, `vendor.com/class=name`; or only a part of it, or a class.
+    pub name: String,
+    /// Whether a missing device fails the step instead of being left out.
+    pub required: bool,
 }
 
 /// What a process can reach: `RUN --network`.

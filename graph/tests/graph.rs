@@ -35,6 +35,7 @@ fn run(command: &str) -> Exec {
         extra_hosts: vec![],
         ulimits: vec![],
         cgroup_parent: None,
+        devices: Vec::new(),
     }
 }
 

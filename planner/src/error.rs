@@ -191,9 +191,6 @@ pub enum Fault {
     /// Something that the build has to allow.
     #[error("{0} is not allowed")]
     NotAllowed(Entitlement),
-    /// `--device`.
-    #[error("device {0:?} cannot be given to a step: devices are not supported")]
-    Device(String),
     /// `--exclude` with something that is no pattern.
     #[error(transparent)]
     Exclude(#[from] PatternError),

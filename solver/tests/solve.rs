@@ -217,6 +217,7 @@ impl Plan {
             extra_hosts: vec![],
             ulimits: vec![],
             cgroup_parent: None,
+            devices: Vec::new(),
         };
         let id = self.graph.add(Op::Exec(Box::new(exec)), inputs);
         let ordinal = u32::try_from(self.positions.len()).unwrap();

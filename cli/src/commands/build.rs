@@ -105,7 +105,7 @@ pub(crate) struct BuildArgs {
     /// cpuset-cpus, cpuset-mems, cpus, pids-limit; the same as the flags of these names (repeatable)
     #[arg(long = "resource", value_name = "LIMIT")]
     resources: Vec<String>,
-    /// What RUN steps may ask for: network.host, security.insecure (repeatable)
+    /// What RUN steps may ask for: network.host, security.insecure, device, "device=NAME" (repeatable)
     #[arg(long, value_name = "ENTITLEMENT", value_delimiter = ',')]
     allow: Vec<String>,
     /// What happens when a RUN fails: keep what it left, for builder shell; open a shell there at once, on a

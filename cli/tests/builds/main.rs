@@ -9,6 +9,7 @@
 //! - [`failures`]: what is printed, and what is left, when a build fails
 //! - [`kept`]: failed steps, and stepping into them; [`terminal`]: a pseudo terminal for that
 //! - [`reports`]: what is printed about each mistake in a Dockerfile
+//! - [`devices`]: devices of the machine for steps
 //! - [`limits`]: steps that need more memory, or more processes, than they may have
 //! - [`interruptions`]: what is left when a build is interrupted or killed
 //! - [`network`]: the networks of steps and containers
@@ -21,6 +22,7 @@
 mod bases;
 mod contexts;
 mod corpus;
+mod devices;
 mod doctor;
 mod escapes;
 mod exports;

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use executor::ssh::AgentSource;
-use executor::{Attached, Output, SecretSource, SessionOptions};
+use executor::{Attached, DeviceGrants, Output, SecretSource, SessionOptions};
 use graph::Exec;
 use graph::exec::{BindAccess, Mount, MountKind};
 use graph::source::ContextName;
@@ -98,6 +98,8 @@ impl Engine {
             network: record.network,
             shm_size: record.shm_size,
             limits: record.limits.clone(),
+            // The step has run with them, so they were allowed.
+            devices: DeviceGrants::All,
             ..SessionOptions::default()
         });
         Ok(session.attach(&exec, base, inputs, visit.terminal.is_some(), stdio).await?)

@@ -57,12 +57,14 @@ impl Session {
     ) -> Result<Attached, ExecError> {
         let snapshotter = self.executor.snapshotter();
         let network = network::connect(self, exec).await?;
-        let needed = Arc::new(Needed { session: self.clone(), exec: exec.clone(), base, inputs, network });
+        let devices = super::devices::find(self, exec).await?.edits;
+        let (session, exec) = (self.clone(), exec.clone());
+        let command = exec.args.join(" ");
+        let needed = Arc::new(Needed { session, exec, base, inputs, network, devices });
         loop {
             let view = snapshotter.view();
             let mut prepared = super::prepare_when_possible(&needed, view).await?;
             prepared.spec.process.terminal = terminal;
-            let command = exec.args.join(" ");
             let failed = |source| ExecError::Sandbox { command: command.clone(), source };
             match self.start(prepared, command.clone(), stdio.try_clone().map_err(failed)?).await {
                 Err(ExecError::Sandbox { source, .. }) if snapshotter.falls_back(view, &source) => {}

@@ -9,6 +9,7 @@ use sandbox::network::Unavailable;
 use sandbox::{SandboxError, UnknownResource};
 use store::StoreError;
 
+use crate::exec::devices::error::DeviceError;
 use crate::exec::ending::Ending;
 use crate::exec::fault::Fault;
 use crate::session::SecretError;
@@ -118,6 +119,9 @@ pub enum ExecError {
     /// The process was to have a network of its own, or none.
     #[error("cannot make an isolated network: {0}")]
     Network(#[source] Unavailable),
+    /// The process cannot have the devices that it asks for.
+    #[error(transparent)]
+    Devices(#[from] DeviceError),
     /// The pipes for the output of the process could not be made.
     #[error("cannot make a pipe for the output of the process")]
     Pipe(#[source] io::Error),

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! - [`mounts`]: bind, cache, tmpfs, secret and ssh mounts; [`context`]: showing a tree to a process
-//! - `network`: the network of a step
+//! - `network`: the network of a step; [`devices`]: the devices of the machine that it asks for
 //! - [`process`]: starting, waiting, killing; [`capture`]: reading both streams in their order; [`lines`]: what is
 //!   told of it; [`redaction`]: and what is not
 //! - [`ending`]: how processes end, in words; [`fault`]: why programs do not run; [`complaint`]: what shells say
@@ -19,6 +19,7 @@ pub mod attached;
 pub(crate) mod capture;
 pub(crate) mod complaint;
 pub(crate) mod context;
+pub mod devices;
 pub mod ending;
 pub mod error;
 pub mod failed;
@@ -39,11 +40,12 @@ use image::Platform;
 use image::user::ResolvedUser;
 use runtime::network::Connected;
 use runtime::snapshotter::View;
-use sandbox::{Cgroup, OutOfMemory, Process, Rlimit, SandboxError, Spec};
+use sandbox::{Cgroup, Device, Devices, OutOfMemory, Process, Rlimit, SandboxError, Spec};
 use store::{Draft, Owner, Snapshot};
 
 use crate::blocking::blocking;
 use crate::error::ExecuteError;
+use crate::exec::devices::edits::Edits;
 use crate::exec::ending::{Ending, Size};
 use crate::exec::error::ExecError;
 use crate::exec::failed::FailedStep;
@@ -51,7 +53,7 @@ use crate::exec::mounts::{Mounts, Sources};
 use crate::exec::process::Ended;
 use crate::exec::redaction::Redaction;
 use crate::output::Output;
-use crate::session::{Session, SessionOptions};
+use crate::session::Session;
 
 /// A step that can be started: all that belongs to it, and nothing that is shared.
 #[derive(Debug)]
@@ -71,6 +73,7 @@ struct Needed {
     base: Snapshot,
     inputs: Vec<Output>,
     network: Connected,
+    devices: Edits,
 }
 
 /// Runs the process of a step and commits what it changed. What a process left that failed is in the error.
@@ -86,11 +89,7 @@ pub(crate) async fn run(
     let sandbox = session.executor.shared.sandbox.clone();
     let command = exec.args.join(" ");
     let snapshotter = session.executor.snapshotter();
-    let network = network::connect(session, exec).await?;
-    network::tell(session, &network, log);
-    let needed =
-        Needed { session: session.clone(), exec: exec.clone(), base, inputs: inputs.clone(), network };
-    let needed = Arc::new(needed);
+    let needed = Arc::new(gather(session, exec, base, inputs.clone(), log).await?);
     let (prepared, ran) = loop {
         let view = snapshotter.view();
         let prepared = prepare_when_possible(&needed, view).await?;
@@ -122,6 +121,23 @@ pub(crate) async fn run(
         return Err(source.into());
     }
     Err(ExecuteError::Process { source, left: Box::new(FailedStep { exec: exec.clone(), inputs, draft }) })
+}
+
+/// Takes what the step needs of the machine, and tells what of it cannot be had.
+async fn gather(
+    session: &Session,
+    exec: &Exec,
+    base: Snapshot,
+    inputs: Vec<Output>,
+    log: &solver::StepLog,
+) -> Result<Needed, ExecError> {
+    let devices::Found { edits, warnings } = devices::find(session, exec).await?;
+    for warning in warnings {
+        log.warn(warning);
+    }
+    let network = network::connect(session, exec).await?;
+    network::tell(session, &network, log);
+    Ok(Needed { session: session.clone(), exec: exec.clone(), base, inputs, network, devices: edits })
 }
 
 impl Prepared {
@@ -166,13 +182,13 @@ async fn prepare_when_possible(needed: &Arc<Needed>, view: View) -> Result<Prepa
 
 /// Makes the draft, the mounts and the specification.
 fn prepare(needed: &Needed, view: View) -> Result<Prepared, ExecError> {
-    let Needed { session, exec, base, inputs, network } = needed;
+    let Needed { session, exec, base, inputs, network, devices } = needed;
     let (store, options) = (session.executor.store(), &*session.options);
     // A step may have changed its own tree beyond recognition by the time that somebody looks into that.
     let users = inputs.first().map_or_else(|| base.tree(), Output::tree);
     let user = runtime::user::lookup(&users, exec.user.as_deref().unwrap_or_default())
         .map_err(|source| ExecError::User { user: exec.user.clone().unwrap_or_default(), source })?;
-    let sources = Sources { store, options, agents: &session.agents, inputs, network, view };
+    let sources = Sources { store, options, agents: &session.agents, inputs, network, devices, view };
     let mounts = Mounts::prepare(exec, &sources)?;
     let mut draft = store.draft(base)?;
     draft.made_by(Owner { uid: user.uid, gid: user.gid });
@@ -180,12 +196,13 @@ fn prepare(needed: &Needed, view: View) -> Result<Prepared, ExecError> {
     let (root, targets) = runtime::root::show(&mut draft, view, mounts.points())?;
 
     let mut process = Process::new(exec.args.iter());
-    let Environment { variables, secrets } = environment(exec, options, &mounts, &user)?;
+    let Environment { variables, secrets } = environment(needed, &mounts, &user)?;
     process.env = variables;
     process.cwd = PathBuf::from(exec.cwd.as_str());
     process.uid = user.uid;
     process.gid = user.gid;
     process.additional_gids = user.additional_gids;
+    process.additional_gids.extend(&devices.additional_gids);
     process.rlimits = exec.ulimits.iter().map(limit).collect::<Result<_, _>>()?;
     let mut spec = Spec::new(root, process);
     spec.mounts = mounts.for_sandbox(&targets);
@@ -196,11 +213,22 @@ fn prepare(needed: &Needed, view: View) -> Result<Prepared, ExecError> {
     if exec.cgroup_parent.is_some() || !options.limits.is_empty() {
         spec.cgroup = Some(Cgroup { parent: exec.cgroup_parent.clone(), limits: options.limits.clone() });
     }
+    let given = devices.nodes.iter().map(|node| node.for_process(user.uid, user.gid)).collect();
     if exec.security == SecurityMode::Insecure {
         spec.unconfine();
+        // It has all devices of the host, by the names that they have there.
+        spec.mounts.extend(Vec::into_iter(given).map(shown));
+    } else {
+        spec.devices = Devices::Given(given);
     }
     let redaction = Redaction::new(&[mounts.secrets.as_slice(), &secrets].concat());
     Ok(Prepared { spec, draft, _mounts: mounts, redaction })
+}
+
+/// The node of a device as a mount.
+fn shown(device: Device) -> sandbox::Mount {
+    let kind = sandbox::MountKind::Bind { source: device.source, read_only: false, recursive: false };
+    sandbox::Mount { target: device.path, kind }
 }
 
 /// The variables of a process.
@@ -211,15 +239,15 @@ struct Environment {
 }
 
 /// The variables of the process: those of the operation, and behind them what it does not set itself.
-fn environment(
-    exec: &Exec,
-    options: &SessionOptions,
-    mounts: &Mounts,
-    user: &ResolvedUser,
-) -> Result<Environment, ExecError> {
+fn environment(needed: &Needed, mounts: &Mounts, user: &ResolvedUser) -> Result<Environment, ExecError> {
+    let (exec, options) = (&needed.exec, &*needed.session.options);
     let mut secrets = Vec::new();
     let mut env: Vec<(OsString, OsString)> =
         exec.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+    for (name, value) in &needed.devices.env {
+        env.retain(|(set, _)| set.to_str() != Some(name));
+        env.push((name.into(), value.into()));
+    }
     for secret_variable in &exec.secret_env {
         match options.secrets.get(&secret_variable.id) {
             Some(secret) => {

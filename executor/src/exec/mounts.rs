@@ -8,6 +8,7 @@
 //! secret     a file in memory
 //! ssh        a socket of the step's own, see `ssh::forward`
 //! script     a file in memory
+//! device     what the devices of the step bring along: files and directories of the host
 //! ```
 //!
 //! Mounts are made in the order of their depth, so that `/a` never hides `/a/b`; of two on the same
@@ -28,6 +29,7 @@ use sandbox::Overlay;
 use store::{Attributes, Draft, Entry, MountPoint, MountPointKind, Store, Timestamp};
 
 use crate::exec::context::{self, Shown};
+use crate::exec::devices::edits::{Edits, HostMount};
 use crate::exec::error::ExecError;
 use crate::output::Output;
 use crate::session::SessionOptions;
@@ -73,6 +75,7 @@ pub(crate) struct Sources<'a> {
     pub(crate) inputs: &'a [Output],
     pub(crate) view: View,
     pub(crate) network: &'a Connected,
+    pub(crate) devices: &'a Edits,
 }
 
 impl Mounts {
@@ -88,6 +91,11 @@ impl Mounts {
         mounts.name_files(exec, sources);
         for mount in &exec.mounts {
             mounts.add(mount, sources)?;
+        }
+        for HostMount { source, target, point, read_only, recursive } in &sources.devices.mounts {
+            let (read_only, recursive) = (*read_only, *recursive);
+            let kind = sandbox::MountKind::Bind { source: source.clone(), read_only, recursive };
+            mounts.plan(target, *point, kind);
         }
         mounts.planned.sort_by_key(|mount| mount.target.components().count());
         mounts.find_nested();

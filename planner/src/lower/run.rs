@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use graph::exec::{Mount, MountKind, NetworkMode, SecurityMode};
+use graph::exec::{DeviceRequest, Mount, MountKind, NetworkMode, SecurityMode};
 use graph::{Edge, Exec, Op};
 use image::ImagePath;
 use parser::Span;
-use parser::ast::{CommandLine, Network, Run, RunCommand, Security};
+use parser::ast::{CommandLine, Device, Network, Run, RunCommand, Security};
 use parser::heredoc::Heredoc;
 
 use super::Lowering;
@@ -21,9 +21,6 @@ const SCRIPT_DIRECTORY: &str = "/dev/pipes";
 
 impl Lowering<'_, '_> {
     pub(super) fn run(&mut self, run: &Run, origins: &[Option<Origin>]) -> Result<(), Fault> {
-        if let Some(device) = run.devices.first() {
-            return Err(Fault::Device(device.name.clone()));
-        }
         self.check_command(run);
         let network = self.network(run.network)?;
         let security = self.security(run.security)?;
@@ -59,6 +56,7 @@ impl Lowering<'_, '_> {
             extra_hosts: self.planner.options.extra_hosts.clone(),
             ulimits: self.planner.options.ulimits.clone(),
             cgroup_parent: self.planner.options.cgroup_parent.clone(),
+            devices: run.devices.iter().map(device).collect(),
         };
         let mut inputs = vec![Edge::definition(self.state.rootfs)];
         inputs.append(&mut mounts.inputs);
@@ -168,4 +166,8 @@ impl Lowering<'_, '_> {
         words.push("# buildkit".to_owned());
         words.join(" ")
     }
+}
+
+fn device(device: &Device) -> DeviceRequest {
+    DeviceRequest { name: device.name.clone(), required: device.required }
 }

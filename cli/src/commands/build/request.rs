@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
+use engine::DeviceGrants;
 use engine::request::{
     BuildRequest, Bypass, CopyOut, CopySource, DefaultNetwork, Entitlements, Export, OnFailure,
 };
@@ -174,12 +175,18 @@ fn network(flag: Option<&str>) -> Result<DefaultNetwork, Failure> {
 fn entitlements(flags: &[String], network: DefaultNetwork) -> Result<Entitlements, Failure> {
     // Who asks for the network of the host on the command line has allowed it.
     let network_host = network == DefaultNetwork::Host;
-    let mut entitlements = Entitlements { network_host, security_insecure: false };
+    let mut entitlements = Entitlements { network_host, ..Entitlements::default() };
     for flag in flags {
-        match flag.as_str() {
-            "network.host" => entitlements.network_host = true,
-            "security.insecure" => entitlements.security_insecure = true,
-            other => return usage(format!("unknown entitlement {other:?}")),
+        match (flag.as_str(), flag.strip_prefix("device=").filter(|name| !name.is_empty())) {
+            ("network.host", _) => entitlements.network_host = true,
+            ("security.insecure", _) => entitlements.security_insecure = true,
+            ("device", _) => entitlements.devices = DeviceGrants::All,
+            (_, Some(name)) => {
+                if let DeviceGrants::Named(names) = &mut entitlements.devices {
+                    names.push(name.to_owned());
+                }
+            }
+            (other, None) => return usage(format!("unknown entitlement {other:?}")),
         }
     }
     Ok(entitlements)
@@ -281,5 +288,16 @@ mod tests {
     fn who_asks_for_the_network_of_the_host_may_have_it() {
         assert!(request("--network host -").expect("right").entitlements.network_host);
         assert!(!request("-").expect("right").entitlements.network_host);
+    }
+
+    #[test]
+    fn devices_are_allowed_by_name_or_all() {
+        let devices = |words| request(words).map(|request| request.entitlements.devices);
+        let named =
+            |names: &[&str]| DeviceGrants::Named(names.iter().map(|name| (*name).to_owned()).collect());
+        assert_eq!(devices("-"), Ok(named(&[])));
+        assert_eq!(devices("--allow device=a.b/c=d,device=e -"), Ok(named(&["a.b/c=d", "e"])));
+        assert_eq!(devices("--allow device=e --allow device --allow device=f -"), Ok(DeviceGrants::All));
+        assert!(devices("--allow device= -").is_err());
     }
 }
