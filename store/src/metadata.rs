@@ -59,7 +59,7 @@ pub enum Kind {
 }
 
 /// What can be set on an entry besides its content and extended attributes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Attributes {
     /// Permission bits with set-id and sticky bits, `0o7777` at most. Ignored for symbolic links.
     pub mode: u32,

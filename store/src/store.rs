@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use crate::blob::Blobs;
 use crate::confined::ConfinedDirectory;
 use crate::database::Database;
-use crate::draft;
+use crate::draft::{self, MountPointLayers};
 use crate::error::{Attempt, StoreError};
 use crate::overlay::{Marks, Privileges};
 use crate::owners::Owners;
@@ -47,6 +47,7 @@ struct Inner {
     blobs: Blobs,
     /// Whoever holds it waits for the disk, see [`Store::sync`].
     syncing: Mutex<()>,
+    mount_points: MountPointLayers,
     /// `ROOT/lock`, locked shared as long as the store is open.
     lock: File,
 }
@@ -77,8 +78,16 @@ impl Store {
         };
         let database = Database::open(&root.join("store.db"), &root)?;
         let blobs = Blobs::in_store(&root)?;
-        let syncing = Mutex::default();
-        let store = Self { inner: Arc::new(Inner { root, privileges, database, blobs, syncing, lock }) };
+        let inner = Inner {
+            root,
+            privileges,
+            database,
+            blobs,
+            syncing: Mutex::default(),
+            mount_points: MountPointLayers::default(),
+            lock,
+        };
+        let store = Self { inner: Arc::new(inner) };
         store.forget_torn()?;
         store.remove_garbage(is_alone)?;
         if is_alone {
@@ -110,6 +119,10 @@ impl Store {
 
     pub(crate) fn syncing(&self) -> &Mutex<()> {
         &self.inner.syncing
+    }
+
+    pub(crate) fn mount_point_layers(&self) -> &MountPointLayers {
+        &self.inner.mount_points
     }
 
     pub(crate) fn privileges(&self) -> Privileges {

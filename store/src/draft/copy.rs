@@ -62,7 +62,7 @@ impl Draft {
 
     /// The time that the file system gives to what changes now: its clock may be another one.
     fn time_of_disk(&self) -> Result<Timestamp, StoreError> {
-        let path = self.directory.join("copied");
+        let path = self.claimed.directory.join("copied");
         let metadata = File::create(&path).and_then(|file| file.metadata()).attempt("make", path)?;
         Ok(Timestamp {
             seconds: metadata.ctime(),
@@ -73,7 +73,7 @@ impl Draft {
     /// Puts a copy in the place of the upper directory; what that holds then.
     pub(super) fn take_copy(&mut self) -> Result<Holds, StoreError> {
         let Form::Copy { copied } = self.form else { return Ok(Holds::Changes) };
-        let (upper, root) = (self.upper(), self.directory.join("root"));
+        let (upper, root) = (self.upper(), self.claimed.directory.join("root"));
         crate::store::remove(upper.path())?;
         std::fs::rename(&root, upper.path()).attempt("put in place", upper.path())?;
         self.form = Form::Layer;

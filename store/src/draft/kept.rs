@@ -72,24 +72,24 @@ impl Draft {
         let kept = self.record_kept(row, record, inputs);
         if kept.is_err() {
             // Without a row the directory is garbage; removing it now is only tidier.
-            let _ = store::remove(&self.store.layer_home(LayerId(self.id)));
+            let _ = store::remove(&self.store.layer_home(LayerId(self.claimed.id)));
         }
         kept
     }
 
     fn record_kept(&self, row: LayerRow, record: &[u8], inputs: &[SnapshotId]) -> Result<Kept, StoreError> {
-        let path = self.store.kept_record(self.id);
+        let path = self.store.kept_record(self.claimed.id);
         let mut file = File::create_new(&path).attempt("make", &path)?;
         // Nobody removes what is in use, not even at once.
         file.lock_shared().attempt("lock", &path)?;
         file.write_all(record).attempt("write", &path)?;
         let seconds = now();
         self.store.database().write(|transaction| {
-            insert_layer(transaction, LayerId(self.id), row)?;
-            insert_snapshot(transaction, self.id, &self.parent, LayerId(self.id))?;
-            insert_kept(transaction, self.id, seconds, inputs)
+            insert_layer(transaction, LayerId(self.claimed.id), row)?;
+            insert_snapshot(transaction, self.claimed.id, &self.parent, LayerId(self.claimed.id))?;
+            insert_kept(transaction, self.claimed.id, seconds, inputs)
         })?;
-        let snapshot = self.store.snapshot_on(&self.parent, self.id);
+        let snapshot = self.store.snapshot_on(&self.parent, self.claimed.id);
         Ok(Kept { snapshot, time: time(seconds), record: record.to_vec(), _lock: file })
     }
 }

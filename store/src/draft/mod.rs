@@ -5,7 +5,7 @@
 //! ROOT/drafts/<id>/fs            the layer being made: upper directory of an overlay, or written by an Editor
 //! ROOT/drafts/<id>/links, given  who owns links and their like, where owners are recorded: see `owners`
 //! ROOT/drafts/<id>/work          overlayfs's work directory
-//! ROOT/drafts/<id>/mountpoints   where mounts of a step go that the image has no directory for
+//! ROOT/drafts/<id>/<number>      where mounts of steps go that the image has no directory for; see `mount_points`
 //! ROOT/drafts/<id>/root          a copy of the whole tree, where no overlay can be mounted; see `copy`
 //! ROOT/drafts/<id>/copied        when the copy was complete
 //! ```
@@ -22,6 +22,7 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use image::{ChainId, DiffId};
 
@@ -37,6 +38,7 @@ use crate::store::{self, Store};
 use crate::tree::Tree;
 
 pub use copy::Copied;
+pub(crate) use mount_points::MountPointLayers;
 pub use mount_points::{MountPoint, MountPointKind, Stack};
 
 /// A file tree being made on a parent snapshot. Dropped without [`Draft::commit`], it leaves nothing.
@@ -44,13 +46,12 @@ pub use mount_points::{MountPoint, MountPointKind, Stack};
 pub struct Draft {
     store: Store,
     parent: Snapshot,
-    id: SnapshotId,
-    directory: PathBuf,
+    claimed: Claimed,
     form: Form,
     /// Whose process has run on it.
     maker: Option<Owner>,
-    /// Locked as long as the draft lives.
-    _lock: File,
+    /// The mount points that the parent lacks.
+    mount_points: Mutex<Option<ConfinedDirectory>>,
 }
 
 /// How owners are recorded while a process runs on a draft: files and directories have the attribute
@@ -80,25 +81,46 @@ enum Form {
 impl Store {
     /// Begins a draft on a parent snapshot.
     pub fn draft(&self, parent: &Snapshot) -> Result<Draft, StoreError> {
-        let drafts = self.root().join("drafts");
+        let draft = Draft {
+            store: self.clone(),
+            parent: parent.clone(),
+            claimed: Claimed::new(self)?,
+            form: Form::Layer,
+            maker: None,
+            mount_points: Mutex::default(),
+        };
+        draft.make_directories()?;
+        Ok(draft)
+    }
+}
+
+/// A directory below `ROOT/drafts` that is this process's as long as this value lives, and is removed with it.
+#[derive(Debug)]
+struct Claimed {
+    id: SnapshotId,
+    directory: PathBuf,
+    /// Locked as long as the directory is claimed.
+    _lock: File,
+}
+
+impl Claimed {
+    fn new(store: &Store) -> Result<Self, StoreError> {
         loop {
             let id = SnapshotId::random()?;
-            let directory = drafts.join(id.to_string());
+            let directory = store.root().join("drafts").join(id.to_string());
             store::make_private_directory(&directory)?;
             // A process that opens the store just now may take the new directory for garbage: then try again.
             if let Some(lock) = claim(&directory)? {
-                let draft = Draft {
-                    store: self.clone(),
-                    parent: parent.clone(),
-                    id,
-                    directory,
-                    form: Form::Layer,
-                    maker: None,
-                    _lock: lock,
-                };
-                draft.make_directories()?;
-                return Ok(draft);
+                return Ok(Self { id, directory, _lock: lock });
             }
+        }
+    }
+}
+
+impl Drop for Claimed {
+    fn drop(&mut self) {
+        if let Err(error) = remove_locked(&self.directory) {
+            tracing::warn!(directory = %self.directory.display(), %error, "a draft could not be removed");
         }
     }
 }
@@ -148,16 +170,16 @@ impl Draft {
     fn commit_as(mut self, unpacked: Option<(DiffId, ChainId)>) -> Result<Snapshot, StoreError> {
         let row = self.become_layer(unpacked.map(|(diff_id, _)| diff_id))?;
         let chain = unpacked.map(|(_, chain)| chain);
-        match self.store.record_snapshot(self.id, &self.parent, row, chain) {
+        match self.store.record_snapshot(self.claimed.id, &self.parent, row, chain) {
             Ok(Some(snapshot)) => Ok(snapshot),
             Ok(None) => {
-                store::remove(&self.store.layer_home(LayerId(self.id)))?;
+                store::remove(&self.store.layer_home(LayerId(self.claimed.id)))?;
                 let other = chain.map(|chain| self.store.snapshot_of_chain(chain)).transpose()?.flatten();
-                other.ok_or(StoreError::SnapshotMissing(self.id))
+                other.ok_or(StoreError::SnapshotMissing(self.claimed.id))
             }
             Err(error) => {
                 // Without a row the directory is garbage; removing it now is only tidier.
-                let _ = store::remove(&self.store.layer_home(LayerId(self.id)));
+                let _ = store::remove(&self.store.layer_home(LayerId(self.claimed.id)));
                 Err(error)
             }
         }
@@ -170,7 +192,7 @@ impl Draft {
         }
         let upper = self.upper();
         let root_entry = unchanged::is_root_changed(&upper, &self.parent.tree())?;
-        let layer = LayerId(self.id);
+        let layer = LayerId(self.claimed.id);
         store::make_private_directory(&self.store.layer_home(layer))?;
         let target = self.store.layer_directory(layer);
         let (from, to) = (Links::beside(upper.path()), Links::beside(target.path()));
@@ -203,15 +225,15 @@ impl Draft {
                 links.extend(found.map(|status| (status.stx_ino, owner)));
             }
         }
-        Ok(Some(OwnerRecords { given: self.directory.join(GIVEN), links }))
+        Ok(Some(OwnerRecords { given: self.claimed.directory.join(GIVEN), links }))
     }
 
     /// Makes the upper directory say what changed, and nothing else: neither what is as it was, nor mount points.
     fn settle(&mut self) -> Result<(), StoreError> {
         let holds = self.take_copy()?;
         let upper = self.upper();
-        let points = Some(self.mount_point_directory()).filter(|points| points.path().exists());
-        let below = Tree::layered(points.into_iter().chain(self.parent.directories()).collect());
+        let points = self.mount_point_layer().into_iter();
+        let below = Tree::layered(points.chain(self.parent.directories()).collect());
         if let Some(maker) = self.maker.filter(|_| upper.owners() == Owners::Recorded) {
             owners::give_to_maker(&upper, &below, maker)?;
         }
@@ -220,7 +242,7 @@ impl Draft {
 
     fn make_directories(&self) -> Result<(), StoreError> {
         for name in ["fs", "work"] {
-            let path = self.directory.join(name);
+            let path = self.claimed.directory.join(name);
             std::fs::create_dir(&path).attempt("make", path)?;
         }
         self.copy_root_attributes(&self.upper())
@@ -240,15 +262,7 @@ impl Draft {
     }
 
     fn layer_directory(&self, name: &str) -> ConfinedDirectory {
-        ConfinedDirectory::layer(self.directory.join(name), self.store.privileges().owners)
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        if let Err(error) = remove_locked(&self.directory) {
-            tracing::warn!(directory = %self.directory.display(), %error, "a draft could not be removed");
-        }
+        ConfinedDirectory::layer(self.claimed.directory.join(name), self.store.privileges().owners)
     }
 }
 
