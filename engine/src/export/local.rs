@@ -92,20 +92,16 @@ fn write_file(entry: &Entry, path: &Path, files: &mut HashMap<Inode, PathBuf>) -
     Ok(())
 }
 
-/// Makes something under a temporary name and then gives it the name of what it replaces.
-fn replace(path: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".incomplete");
-    let temporary = path.with_file_name(if name.len() > 255 { ".incomplete".into() } else { name });
-    match fs::remove_file(&temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    make(&temporary)?;
+/// Makes something under a temporary name, which nothing in the image or the directory has, and then gives it the
+/// name of what it replaces.
+fn replace(path: &Path, mut make: impl FnMut(&Path) -> io::Result<()>) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(path);
+    let made =
+        tempfile::Builder::new().prefix(".incomplete-").make_in(directory, |temporary| make(temporary))?;
     if is_directory(path)? {
         fs::remove_dir_all(path)?;
     }
-    fs::rename(&temporary, path)
+    made.into_temp_path().persist(path).map_err(|error| error.error)
 }
 
 fn make_directory(path: &Path) -> io::Result<()> {
