@@ -306,6 +306,16 @@ fn a_step_reaches_the_addresses_of_the_machine() {
     assert_eq!(output(&machine, &[STEP, &script]), "welcome\n");
 }
 
+/// Without this, what a step sends ends at the machine.
+fn the_machine_forwards_what_steps_send() {
+    let Some(machine) = machine() else { return };
+    let is =
+        |setting: &str| prepare(&machine, &format!("test $(cat /proc/sys/net/ipv4/ip_forward) = {setting}"));
+    is("0");
+    assert_eq!(output(&machine, &[STEP, "echo sent"]), "sent\n");
+    is("1");
+}
+
 /// Runs a command in the machine, which has to succeed.
 #[track_caller]
 fn prepare(machine: &Machine, script: &str) {
@@ -444,6 +454,7 @@ type Test = (&'static str, fn());
 const TESTS: &[Test] = &[
     ("a_step_has_a_network_of_its_own", a_step_has_a_network_of_its_own),
     ("a_step_reaches_the_addresses_of_the_machine", a_step_reaches_the_addresses_of_the_machine),
+    ("the_machine_forwards_what_steps_send", the_machine_forwards_what_steps_send),
     ("steps_share_no_ports_and_do_not_reach_each_other", steps_share_no_ports_and_do_not_reach_each_other),
     (
         "the_loopback_addresses_of_the_machine_are_out_of_reach",

@@ -1,6 +1,7 @@
 //! The router: the network namespace in which the keeper lives, and the networks that are connected to it.
 
 use std::fs::File;
+use std::io;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -32,6 +33,8 @@ pub(crate) struct Host {
     pub(crate) firewall: Socket,
     pub(crate) routes: Vec<route::Route>,
     pub(crate) occupied: Occupied,
+    /// Whether the machine forwards packets; not there for who may not change it.
+    pub(crate) forwarding: io::Result<File>,
 }
 
 impl Host {
@@ -45,7 +48,7 @@ impl Host {
         let servers = Resolver::of_host();
         let servers = servers.reachable().filter_map(|server| Subnet::new(server, 32));
         let occupied = Occupied::new(routes.iter().map(|route| route.subnet).chain(servers));
-        Ok(Self { links, firewall, routes, occupied })
+        Ok(Self { links, firewall, routes, occupied, forwarding: veth::open_forwarding() })
     }
 
     /// The address by which the machine is known to the others; none if it has no default route.

@@ -1,7 +1,9 @@
 //! The uplink of root: a veth pair from the router to the machine, which forwards and masquerades.
 
-use std::fs;
+use std::fs::File;
+use std::io;
 use std::os::fd::BorrowedFd;
+use std::os::unix::fs::FileExt;
 
 use rustix::io::Errno;
 
@@ -60,7 +62,7 @@ fn set_up(
         route::new_default_route(uplink.index, machine),
     ];
     router.execute(&addressed).attempt("set up the uplink")?;
-    switch_on_forwarding()?;
+    switch_on_forwarding(&host.forwarding)?;
     let table = format!("builder-{near}");
     let table = Table { name: &table, lifetime: Lifetime::OfSocket };
     let rule = Rule { hook: Hook::Leaving, matches: &[Match::Source(own)], action: Action::Masquerade };
@@ -100,12 +102,19 @@ fn refuse_dropping_firewall(firewall: &mut Socket) -> Result<(), Unavailable> {
     Ok(())
 }
 
-fn switch_on_forwarding() -> Result<(), Unavailable> {
-    if fs::read(FORWARDING).is_ok_and(|setting| setting.trim_ascii() == b"1") {
+/// The setting of the machine. It is that of the network in which the file was opened, whoever writes to it.
+pub(crate) fn open_forwarding() -> io::Result<File> {
+    File::options().read(true).write(true).open(FORWARDING)
+}
+
+fn switch_on_forwarding(setting: &io::Result<File>) -> Result<(), Unavailable> {
+    let failed =
+        |error: &io::Error| Unavailable::NotForwarding { errno: error.raw_os_error().unwrap_or(libc::EIO) };
+    let setting = setting.as_ref().map_err(failed)?;
+    let mut value = [0; 1];
+    setting.read_exact_at(&mut value, 0).map_err(|error| failed(&error))?;
+    if &value == b"1" {
         return Ok(());
     }
-    fs::write(FORWARDING, "1").map_err(|error| {
-        let errno = error.raw_os_error().unwrap_or(libc::EIO);
-        Unavailable::NotForwarding { errno }
-    })
+    setting.write_all_at(b"1", 0).map_err(|error| failed(&error))
 }
