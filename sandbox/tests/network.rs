@@ -311,6 +311,8 @@ fn the_machine_forwards_what_steps_send() {
     let Some(machine) = machine() else { return };
     let is =
         |setting: &str| prepare(&machine, &format!("test $(cat /proc/sys/net/ipv4/ip_forward) = {setting}"));
+    // A new machine may have it from that around it.
+    prepare(&machine, "echo 0 > /proc/sys/net/ipv4/ip_forward");
     is("0");
     assert_eq!(output(&machine, &[STEP, "echo sent"]), "sent\n");
     is("1");
