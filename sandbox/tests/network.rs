@@ -19,6 +19,7 @@ use rustix::process::{Signal, kill_process};
 use sandbox::{
     CapabilitySet, Exit, Network, Networks, Overlay, Process, Running, Sandbox, Spec, Stdio, Stream,
 };
+use testkit::harness::{self, Test};
 use testkit::machine::Machine;
 
 /// An address of the machine that is no loopback address.
@@ -451,8 +452,6 @@ fn a_program_dies_with_the_keeper() {
     assert_nothing_left_but(&machine, &["mount /dev/net tmpfs", "interface outside"]);
 }
 
-type Test = (&'static str, fn());
-
 const TESTS: &[Test] = &[
     ("a_step_has_a_network_of_its_own", a_step_has_a_network_of_its_own),
     ("a_step_reaches_the_addresses_of_the_machine", a_step_reaches_the_addresses_of_the_machine),
@@ -477,59 +476,21 @@ const TESTS: &[Test] = &[
     ("a_program_dies_with_the_keeper", a_program_dies_with_the_keeper),
 ];
 
-/// What the tests need of the machine and it does not have.
-fn missing() -> Option<&'static str> {
-    if !Path::new("/bin/busybox").exists() {
-        return Some("/bin/busybox is missing (package busybox-static)");
-    }
-    let is_root = fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
-    (!is_root).then_some("these tests run as root")
-}
-
-/// As much of the test harness's interface as `cargo test` and nextest use.
 fn main() {
     sandbox::init();
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let words: Vec<&str> = match words.as_slice() {
-        [ORDINARY, rest @ ..] => {
-            sandbox::rootless::enter().unwrap();
-            rest.to_vec()
-        }
-        _ => words,
-    };
-    match words[..] {
-        [NAMES] => return be_a_name_server(),
-        [PROBE] => return tell_why_there_is_none(),
-        [STEP, script] => return be_a_step(script),
-        [PAIR, first, second] => return be_a_pair(first, second),
-        [SERVER, address, line] => return be_a_server(address, line),
-        [KEEP] => return keep_networks(),
-        _ => {}
+    let mut parts: Vec<&str> = words.iter().map(String::as_str).collect();
+    if parts.first() == Some(&ORDINARY) {
+        sandbox::rootless::enter().unwrap();
+        parts.remove(0);
     }
-    if words.contains(&"--list") {
-        if !words.contains(&"--ignored") {
-            for (name, _) in TESTS {
-                println!("{name}: test");
-            }
-        }
-        return;
+    match parts[..] {
+        [NAMES] => be_a_name_server(),
+        [PROBE] => tell_why_there_is_none(),
+        [STEP, script] => be_a_step(script),
+        [PAIR, first, second] => be_a_pair(first, second),
+        [SERVER, address, line] => be_a_server(address, line),
+        [KEEP] => keep_networks(),
+        _ => harness::run("network", TESTS, &words),
     }
-    if let Some(missing) = missing() {
-        eprintln!("SKIPPED: network tests: {missing}");
-        return;
-    }
-    let exact = words.contains(&"--exact");
-    let filters: Vec<&str> = words.into_iter().filter(|word| !word.starts_with('-')).collect();
-    let chosen = |name: &str| {
-        filters.is_empty()
-            || filters.iter().any(|filter| if exact { *filter == name } else { name.contains(filter) })
-    };
-    let mut passed = 0;
-    for (name, test) in TESTS.iter().filter(|(name, _)| chosen(name)) {
-        test();
-        println!("test {name} ... ok");
-        passed += 1;
-    }
-    println!("\ntest result: ok. {passed} passed; 0 failed");
 }

@@ -25,6 +25,7 @@ use rustix::process::{Pid, PidfdFlags};
 use sandbox::{
     Exit, Mount, MountKind, Network, Overlay, Process, Running, Sandbox, SandboxError, Spec, Stdio, Stream,
 };
+use testkit::harness::{self, Test};
 
 /// The layers of a root, and a writable one on top.
 struct Root {
@@ -587,8 +588,6 @@ fn the_step_ends_with_its_first_process() {
     assert!(!root.path("upper/late").exists());
 }
 
-type Test = (&'static str, fn());
-
 const TESTS: &[Test] = &[
     ("exits_and_signals_are_reported", exits_and_signals_are_reported),
     ("streams_stay_apart_and_input_is_empty", streams_stay_apart_and_input_is_empty),
@@ -651,16 +650,6 @@ const TESTS: &[Test] = &[
     ("the_first_process_can_be_anybody", ownership::the_first_process_can_be_anybody),
 ];
 
-/// What the tests need of the machine and it does not have.
-fn missing() -> Option<&'static str> {
-    if !Path::new("/bin/busybox").exists() {
-        return Some("/bin/busybox is missing (package busybox-static)");
-    }
-    let is_root = fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
-    (!is_root).then_some("these tests run as root")
-}
-
-/// As much of the test harness's interface as `cargo test` and nextest use.
 fn main() {
     sandbox::init();
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -684,29 +673,5 @@ fn main() {
     {
         ownership::be_a_single_id(root, uid, script);
     }
-    if words.iter().any(|word| word == "--list") {
-        if !words.iter().any(|word| word == "--ignored") {
-            for (name, _) in TESTS {
-                println!("{name}: test");
-            }
-        }
-        return;
-    }
-    if let Some(missing) = missing() {
-        eprintln!("SKIPPED: sandbox tests: {missing}");
-        return;
-    }
-    let exact = words.iter().any(|word| word == "--exact");
-    let filters: Vec<&String> = words.iter().filter(|word| !word.starts_with('-')).collect();
-    let chosen = |name: &str| {
-        filters.is_empty()
-            || filters.iter().any(|filter| if exact { *filter == name } else { name.contains(*filter) })
-    };
-    let mut passed = 0;
-    for (name, test) in TESTS.iter().filter(|(name, _)| chosen(name)) {
-        test();
-        println!("test {name} ... ok");
-        passed += 1;
-    }
-    println!("\ntest result: ok. {passed} passed; 0 failed");
+    harness::run("sandbox", TESTS, &words);
 }
