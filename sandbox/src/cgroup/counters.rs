@@ -33,55 +33,55 @@ pub enum OutOfMemory {
     Machine,
 }
 
-/// The file with the events of the memory group that this process is in, and those that it forks.
-static SURROUNDINGS: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
+/// A file that counts the victims of a lack of memory around a sandbox.
+#[derive(Debug, Clone)]
+struct Source {
+    file: PathBuf,
+    /// Whose memory ran out when it counts one.
+    whose: OutOfMemory,
+}
+
+/// The events of the memory group that this process is in, and those that it forks. A root group does not count
+/// them: there it is the machine that does.
+static AROUND: LazyLock<Source> = LazyLock::new(|| {
     let hierarchies = hierarchy::all().unwrap_or_default();
-    let memory = hierarchy::of(Controller::Memory, &hierarchies)?;
-    Some(event_file(&memory.own_directory()?, memory.is_unified()))
+    let memory = hierarchy::of(Controller::Memory, &hierarchies);
+    let file = memory.and_then(|memory| Some(event_file(&memory.own_directory()?, memory.is_unified())));
+    match file.filter(|file| file.exists()) {
+        Some(file) => Source { file, whose: OutOfMemory::Surroundings },
+        None => Source { file: PathBuf::from("/proc/vmstat"), whose: OutOfMemory::Machine },
+    }
 });
 
-/// Looks for the files that are read for every sandbox. Whoever is forked afterwards knows them.
+/// Looks for the file that is read for every sandbox. Whoever is forked afterwards knows it.
 pub(crate) fn prepare() {
-    LazyLock::force(&SURROUNDINGS);
+    LazyLock::force(&AROUND);
 }
 
 /// Counts what happens around a sandbox from its start on.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    /// The file with the events of the memory group that the builder itself is in.
-    surroundings: Option<PathBuf>,
-    before: Counts,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Counts {
-    surroundings: u64,
-    machine: u64,
+    source: Source,
+    before: u64,
 }
 
 impl Watch {
     /// Begins to count.
     pub(crate) fn begin() -> Self {
-        let mut watch = Self { surroundings: SURROUNDINGS.clone(), before: Counts::default() };
-        watch.before = watch.now();
-        watch
-    }
-
-    fn now(&self) -> Counts {
-        let surroundings = self.surroundings.as_deref().map_or(0, |file| read(file, "oom_kill"));
-        Counts { surroundings, machine: read(Path::new("/proc/vmstat"), "oom_kill") }
+        let source = AROUND.clone();
+        Self { before: source.victims(), source }
     }
 
     /// Whose memory ran out since the start, if any did. (The kernel counts a victim for its group and for the
     /// machine, whoever's limit it was.)
     pub(crate) fn out_of_memory(&self) -> Option<OutOfMemory> {
-        let now = self.now();
-        if now.surroundings > self.before.surroundings {
-            return Some(OutOfMemory::Surroundings);
-        }
-        // A root group does not count; in all others a victim of ours would have been seen above.
-        let unknown = self.surroundings.as_deref().is_none_or(|file| !file.exists());
-        (unknown && now.machine > self.before.machine).then_some(OutOfMemory::Machine)
+        (self.source.victims() > self.before).then_some(self.source.whose)
+    }
+}
+
+impl Source {
+    fn victims(&self) -> u64 {
+        read(&self.file, "oom_kill")
     }
 }
 
@@ -144,7 +144,8 @@ mod tests {
 
     fn nothing_around() -> Watch {
         // The machine's own counter is far below this one.
-        Watch { surroundings: None, before: Counts { surroundings: 0, machine: u64::MAX } }
+        let source = Source { file: PathBuf::from("/proc/vmstat"), whose: OutOfMemory::Machine };
+        Watch { source, before: u64::MAX }
     }
 
     fn limits() -> Limits {
@@ -179,8 +180,8 @@ mod tests {
     fn without_a_group_the_surroundings_count_from_the_start_on() {
         let around = group(&[("memory.events", "oom_kill 3\n")]);
         let file = around.path().join("memory.events");
-        let before = Counts { surroundings: 3, machine: 0 };
-        let watch = Watch { surroundings: Some(file.clone()), before };
+        let source = Source { file: file.clone(), whose: OutOfMemory::Surroundings };
+        let watch = Watch { source, before: 3 };
         assert_eq!(incidents(None, None, &limits(), &watch), Incidents::default());
         fs::write(&file, "oom_kill 4\n").unwrap();
         let found = incidents(None, None, &limits(), &watch).out_of_memory;

@@ -82,14 +82,9 @@ pub(super) fn of(controller: Controller, all: &[Hierarchy]) -> Option<&Hierarchy
 /// From the texts of `/proc/self/mountinfo` (proc(5)) and `/proc/self/cgroup` (cgroups(7)).
 fn parse(mounts: &[u8], membership: &str) -> Vec<Hierarchy> {
     let mut found: Vec<Hierarchy> = Vec::new();
-    for line in mounts.split(|byte| *byte == b'\n') {
-        let Some((hierarchy, is_new)) = parse_mount(line, membership).map(|hierarchy| {
-            let is_new = found.iter().all(|other| other.kind != hierarchy.kind);
-            (hierarchy, is_new)
-        }) else {
-            continue;
-        };
-        if is_new {
+    let hierarchies = mounts.split(|byte| *byte == b'\n').filter_map(|line| parse_mount(line, membership));
+    for hierarchy in hierarchies {
+        if found.iter().all(|other| other.kind != hierarchy.kind) {
             found.push(hierarchy);
         }
     }
@@ -140,10 +135,8 @@ fn path(field: &[u8]) -> PathBuf {
     while let Some((byte, after)) = rest.split_first() {
         let code = if *byte == b'\\' { after.get(..3) } else { None };
         let code = code.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
-        (bytes, rest) = match code {
-            Some(code) => ([bytes, vec![code]].concat(), after.get(3..).unwrap_or_default()),
-            None => ([bytes, vec![*byte]].concat(), after),
-        };
+        bytes.push(code.unwrap_or(*byte));
+        rest = if code.is_some() { after.get(3..).unwrap_or_default() } else { after };
     }
     PathBuf::from(OsString::from_vec(bytes))
 }

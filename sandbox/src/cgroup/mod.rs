@@ -4,10 +4,13 @@
 //! PARENT                                the caller's own cgroup (v1), the one around it (v2), or a given one
 //! └── builder-<pid>-<number>            one for each sandbox, locked by the supervisor <pid>
 //! ```
-//! A group is made only for a [`Spec`](crate::Spec) that asks for a limit or a parent, in the hierarchies whose
-//! controllers are needed. The supervisor makes it before init exists, puts init into it before that does
-//! anything, reads what the kernel counted when init is gone, and removes it. Init gets its cgroup namespace
-//! after it was put there, so that it sees its own group as the root.
+//! A group is made for a [`Spec`](crate::Spec) that asks for a limit or a parent, in the hierarchies whose
+//! controllers are needed. The supervisor makes it before init exists; in version 2 init begins there, in version 1
+//! it is put there before it does anything. The supervisor reads what the kernel counted when init is gone, and
+//! removes the group. Groups without limits, from which [`devices`](crate::devices) are kept, lie below the caller's
+//! own group of version 2, and that of the server serves all sandboxes that need no other.
+//!
+//! Init gets its cgroup namespace when it is in its group, so that it sees that group as the root.
 //!
 //! The supervisor holds a lock (flock(2)) on the directory for as long as it lives. The kernel takes the lock
 //! away from one that was killed, in whatever pid namespace it lived; whoever makes a group next below the same
