@@ -116,6 +116,9 @@ fn become_alone(keeper: Channel) -> io::Result<Channel> {
 struct Work {
     forwarder: Option<Forwarder>,
     program: Option<Program>,
+    /// Whether the router's namespace is at [`NAMESPACE`]. A look at that path would not tell: before it is
+    /// covered, it is the machine's, where anybody may make it.
+    is_shown: bool,
 }
 
 /// Does what the keeper asks, until it is gone.
@@ -123,10 +126,8 @@ fn work(keeper: &Channel) -> io::Result<()> {
     let mut work = Work::default();
     loop {
         let timeout = work.forwarder.as_mut().and_then(Forwarder::timeout);
-        let timeout = timeout.map(|time| Timespec {
-            tv_sec: time.as_secs().cast_signed(),
-            tv_nsec: time.subsec_nanos().into(),
-        });
+        // One that is too long for the kernel is none.
+        let timeout = timeout.and_then(|time| Timespec::try_from(time).ok());
         let program = work.program.as_ref().map(|program| program.pidfd.as_fd());
         let mut sources = vec![PollFd::new(keeper, PollFlags::IN)];
         sources.extend(program.as_ref().map(|program| PollFd::new(program, PollFlags::IN)));
@@ -166,12 +167,20 @@ impl Work {
                 let (datagrams, connections) = (take(Role::Datagrams)?, take(Role::Connections)?);
                 self.forwarder = Some(Forwarder::new(datagrams.into(), connections.into())?);
             }
-            Request::Run(order) => match Program::start(&order, &take(Role::Network)?) {
+            Request::Run(order) => match self.start(&order, &take(Role::Network)?) {
                 Ok(program) => self.program = Some(program),
                 Err(error) => keeper.send(&Heard::ProgramEnded { message: error.to_string() }, &[])?,
             },
         }
         Ok(())
+    }
+
+    fn start(&mut self, order: &tap::Order, namespace: &OwnedFd) -> io::Result<Program> {
+        if !self.is_shown {
+            show(namespace)?;
+            self.is_shown = true;
+        }
+        Program::start(order)
     }
 }
 
@@ -185,8 +194,7 @@ struct Program {
 }
 
 impl Program {
-    fn start(order: &tap::Order, namespace: &OwnedFd) -> io::Result<Self> {
-        show(namespace)?;
+    fn start(order: &tap::Order) -> io::Result<Self> {
         let words = rustix::fs::memfd_create("words", rustix::fs::MemfdFlags::CLOEXEC)?;
         let words = std::fs::File::from(words);
         let child = Command::new(&order.program)
@@ -225,9 +233,6 @@ impl Drop for Program {
 
 /// Shows a namespace at [`NAMESPACE`], in this process's mount namespace only.
 fn show(namespace: &OwnedFd) -> io::Result<()> {
-    if std::fs::exists(NAMESPACE)? {
-        return Ok(());
-    }
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount("tmpfs", PLACE, "tmpfs", flags, None)?;

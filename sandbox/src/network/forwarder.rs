@@ -4,7 +4,7 @@
 //! process ─▶ gateway:53, a socket that was made in the router ─▶ a socket of the machine ─▶ 127.0.0.53:53
 //! ```
 //! The messages are not looked at. Each datagram gets a socket of its own, so that its answer finds back; each
-//! connection is joined to another one. Which servers there are is read again for every question: a machine that
+//! connection is joined to another one. Which servers there are is read again whenever questions come: a machine that
 //! moves to another network changes them. All is bounded, and nothing here waits.
 
 use std::collections::VecDeque;
@@ -97,13 +97,15 @@ impl Forwarder {
 
     /// Goes on with what is ready, in the order of [`sources`](Self::sources).
     pub(crate) fn go_on(&mut self, ready: &[PollFlags]) {
-        let mut ready = ready.iter().map(|events| !events.is_empty());
-        let (asked, connected) = (ready.next() == Some(true), ready.next() == Some(true));
+        let mut ready = ready.iter().copied();
+        let mut next = || ready.next().unwrap_or(PollFlags::empty());
+        let (asked, connected) = (!next().is_empty(), !next().is_empty());
         let datagrams = &self.datagrams;
-        self.questions.retain_mut(|question| ready.next() != Some(true) || question.is_open(datagrams));
+        self.questions.retain_mut(|question| next().is_empty() || question.is_open(datagrams));
         self.connections.retain_mut(|connection| {
-            let is_ready = [ready.next(), ready.next()].contains(&Some(true));
-            !is_ready || connection.is_open()
+            let events = next() | next();
+            // An error stays for as long as nobody reads it, and would be reported again at once.
+            events.is_empty() || connection.is_open() && !events.contains(PollFlags::ERR)
         });
         // Last, since it changes what the order is about.
         if asked {
@@ -116,12 +118,13 @@ impl Forwarder {
 
     fn take_questions(&mut self) {
         let mut content = vec![0; LARGEST];
-        while let Ok((length, client)) = self.datagrams.recv_from(&mut content) {
+        let servers = Resolver::of_host().hidden();
+        // Whoever sends without end must not keep the others from being served.
+        for _ in 0..MOST_QUESTIONS {
+            let Ok((length, client)) = self.datagrams.recv_from(&mut content) else { return };
             let content = content.get(..length).unwrap_or_default();
             // Without an answer the process asks again, as it does when a datagram is lost.
-            let Some(question) = Question::ask(client, content.to_vec(), Resolver::of_host().hidden()) else {
-                continue;
-            };
+            let Some(question) = Question::ask(client, content.to_vec(), servers.clone()) else { continue };
             if self.questions.len() >= MOST_QUESTIONS {
                 self.questions.pop_front();
             }
@@ -179,10 +182,13 @@ impl Question {
 impl Connection {
     /// Moves what can be moved. Ends when both directions have, or one breaks.
     fn is_open(&mut self) -> bool {
-        self.until = Instant::now() + PATIENCE;
-        let moved = self.to_server.go_on(&mut self.client, &mut self.server);
-        let moved = moved.and_then(|()| self.to_client.go_on(&mut self.server, &mut self.client));
-        moved.is_ok() && !(self.to_server.has_passed() && self.to_client.has_passed())
+        let to_server = self.to_server.go_on(&mut self.client, &mut self.server);
+        let to_client = self.to_client.go_on(&mut self.server, &mut self.client);
+        let (Ok(to_server), Ok(to_client)) = (to_server, to_client) else { return false };
+        if to_server || to_client {
+            self.until = Instant::now() + PATIENCE;
+        }
+        !(self.to_server.has_passed() && self.to_client.has_passed())
     }
 }
 
@@ -191,7 +197,9 @@ impl Half {
         self.has_ended && self.held.is_empty()
     }
 
-    fn go_on(&mut self, from: &mut TcpStream, to: &mut TcpStream) -> io::Result<()> {
+    /// Moves what can be moved; whether anything was.
+    fn go_on(&mut self, from: &mut TcpStream, to: &mut TcpStream) -> io::Result<bool> {
+        let mut has_moved = false;
         let mut buffer = [0; BUFFER];
         if self.held.is_empty() && !self.has_ended {
             match from.read(&mut buffer) {
@@ -199,10 +207,14 @@ impl Half {
                 Ok(length) => self.held.extend(buffer.iter().take(length)),
                 Err(error) => not_now(error)?,
             }
+            has_moved = self.has_ended || !self.held.is_empty();
         }
         if !self.held.is_empty() {
             match to.write(&self.held) {
-                Ok(length) => drop(self.held.drain(..length)),
+                Ok(length) => {
+                    self.held.drain(..length);
+                    has_moved |= length > 0;
+                }
                 Err(error) => not_now(error)?,
             }
         }
@@ -210,7 +222,7 @@ impl Half {
             // The other side may have ended by itself.
             let _ = to.shutdown(std::net::Shutdown::Write);
         }
-        Ok(())
+        Ok(has_moved)
     }
 }
 

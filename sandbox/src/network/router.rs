@@ -33,8 +33,8 @@ pub(crate) struct Host {
     pub(crate) firewall: Socket,
     pub(crate) routes: Vec<route::Route>,
     pub(crate) occupied: Occupied,
-    /// Whether the machine forwards packets; not there for who may not change it.
-    pub(crate) forwarding: io::Result<File>,
+    /// See [`veth::open_forwarding`].
+    pub(crate) forwarding: io::Result<Option<File>>,
 }
 
 impl Host {
@@ -90,7 +90,7 @@ pub(crate) struct Router {
     uplink: Uplink,
     companion: Companion,
     /// Owns the table of rules in the network of the machine.
-    _host: Host,
+    _firewall: Socket,
 }
 
 impl Router {
@@ -126,7 +126,17 @@ impl Router {
         listen(&companion, gateway)?;
 
         let uplink = Uplink { program, gateway, host: host_address };
-        Ok(Self { namespace, links, bridge, mtu, steps, given: 1, uplink, companion, _host: host })
+        Ok(Self {
+            namespace,
+            links,
+            bridge,
+            mtu,
+            steps,
+            given: 1,
+            uplink,
+            companion,
+            _firewall: host.firewall,
+        })
     }
 
     pub(crate) fn uplink(&self) -> &Uplink {
@@ -139,8 +149,7 @@ impl Router {
 
     /// Makes a network namespace that is connected to the router, and in which packets pass.
     pub(crate) fn new_network(&mut self) -> Result<OwnedFd, Unavailable> {
-        self.given = self.given.wrapping_add(1);
-        let address = self.steps.host(self.given);
+        let address = self.next_address();
         let made = new_namespace();
         move_into_link_name_space(self.namespace.as_fd(), Some(LinkNameSpaceType::Network))
             .attempt("return to the router")?;
@@ -164,6 +173,15 @@ impl Router {
         self.links.execute(&[route::set_up_isolated(port)]).attempt("set up the port of a step")?;
         self.wait_until_operational(port, &changes);
         Ok(namespace)
+    }
+
+    /// An address of the steps; after the last they begin again, at the one behind the gateway's.
+    fn next_address(&mut self) -> Ipv4Addr {
+        self.given = self.given.wrapping_add(1);
+        if self.steps.host(self.given) == self.steps.host(1) {
+            self.given = self.given.wrapping_add(1);
+        }
+        self.steps.host(self.given)
     }
 
     /// Waits until a port passes packets: the kernel activates it a moment after it was set up, and what is sent

@@ -148,8 +148,7 @@ fn run(
         }
         let mut sources = [PollFd::new(&changes, PollFlags::IN), PollFd::new(companion, PollFlags::IN)];
         let left = until.saturating_duration_since(Instant::now());
-        let left = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
-        match poll(&mut sources, Some(&left)) {
+        match poll(&mut sources, Timespec::try_from(left).ok().as_ref()) {
             Err(Errno::INTR) => continue,
             Ok(0) => {
                 let message = "its link did not appear".to_owned();

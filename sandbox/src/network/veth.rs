@@ -1,6 +1,6 @@
 //! The uplink of root: a veth pair from the router to the machine, which forwards and masquerades.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt;
@@ -102,19 +102,20 @@ fn refuse_dropping_firewall(firewall: &mut Socket) -> Result<(), Unavailable> {
     Ok(())
 }
 
-/// The setting of the machine. It is that of the network in which the file was opened, whoever writes to it.
-pub(crate) fn open_forwarding() -> io::Result<File> {
-    File::options().read(true).write(true).open(FORWARDING)
+/// The setting of the machine, if it has to be switched on. The file is that of the network in which it was opened,
+/// whoever writes to it.
+pub(crate) fn open_forwarding() -> io::Result<Option<File>> {
+    if fs::read(FORWARDING)?.trim_ascii() == b"1" {
+        return Ok(None);
+    }
+    File::options().write(true).open(FORWARDING).map(Some)
 }
 
-fn switch_on_forwarding(setting: &io::Result<File>) -> Result<(), Unavailable> {
-    let failed =
-        |error: &io::Error| Unavailable::NotForwarding { errno: error.raw_os_error().unwrap_or(libc::EIO) };
-    let setting = setting.as_ref().map_err(failed)?;
-    let mut value = [0; 1];
-    setting.read_exact_at(&mut value, 0).map_err(|error| failed(&error))?;
-    if &value == b"1" {
-        return Ok(());
-    }
-    setting.write_all_at(b"1", 0).map_err(|error| failed(&error))
+fn switch_on_forwarding(setting: &io::Result<Option<File>>) -> Result<(), Unavailable> {
+    let switched = match setting {
+        Ok(None) => return Ok(()),
+        Ok(Some(setting)) => setting.write_all_at(b"1", 0).map_err(|error| error.raw_os_error()),
+        Err(error) => Err(error.raw_os_error()),
+    };
+    switched.map_err(|errno| Unavailable::NotForwarding { errno: errno.unwrap_or(libc::EIO) })
 }

@@ -1,6 +1,5 @@
 //! Links, addresses and routes: the messages of rtnetlink(7).
 
-use std::ffi::CStr;
 use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -123,8 +122,6 @@ pub(crate) fn get_link_at(index: u32) -> Message {
 pub(crate) struct Link {
     /// Its number in its namespace.
     pub(crate) index: u32,
-    /// Its name.
-    pub(crate) name: String,
     /// The largest packet, in bytes.
     pub(crate) mtu: u32,
     /// The number of the other end, in that one's namespace, if it is an end of a pair.
@@ -136,10 +133,8 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) fn read(body: &[u8]) -> Option<Self> {
         let (head, attributes) = body.split_at_checked(16)?;
-        let name = CStr::from_bytes_until_nul(attribute(attributes, libc::IFLA_IFNAME)?).ok()?;
         Some(Self {
             index: number(head.get(4..)?)?,
-            name: name.to_string_lossy().into_owned(),
             mtu: attribute(attributes, libc::IFLA_MTU).and_then(number)?,
             other_end: attribute(attributes, libc::IFLA_LINK).and_then(number),
             is_operational: attribute(attributes, libc::IFLA_OPERSTATE) == Some(&[OPER_UP]),
